@@ -1,0 +1,12 @@
+module github.com/sluice-gateway/sluice/dashboard
+
+go 1.26
+
+require (
+	github.com/sluice-gateway/sluice/pkg v0.0.0
+	github.com/sluice-gateway/sluice/web v0.0.0
+)
+
+replace github.com/sluice-gateway/sluice/pkg => ../pkg
+
+replace github.com/sluice-gateway/sluice/web => ../web

@@ -1,0 +1,3 @@
+module github.com/sluice-gateway/sluice/scripts
+
+go 1.26

@@ -1,0 +1,3 @@
+module github.com/sluice-gateway/sluice/web
+
+go 1.26
