@@ -1,0 +1,118 @@
+// Package filter is the contract between the gateway and what it does to a
+// request. A filter is built once per API (or endpoint) from its options and
+// then sees each exchange twice: Request before the upstream is called, Response
+// on the way back. Either half may be missing.
+//
+// Read filter.go for the contract, exchange.go for what a filter sees, reject.go
+// for how it refuses, respond.go for how it answers by itself, vars.go for
+// values with variables. Each filter is a folder below; chain/order.go says in
+// which order they run.
+package filter
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+)
+
+// RequestPhase is the half before the upstream. An error stops the chain: a
+// *Reject is an answer, any other error is a 500. A filter that answers by itself
+// sets Exchange.Response, which also stops the chain.
+type RequestPhase interface{ Request(*Exchange) error }
+
+// ResponsePhase is the half on the way back, run in reverse order for filters
+// that were entered, whatever made the response. An error replaces the response.
+type ResponsePhase interface{ Response(*Exchange) error }
+
+// Stage is a section of the chain, in the order of gateway.md's table.
+type Stage string
+
+// The stages.
+const (
+	Receive   Stage = "receive"
+	Protect   Stage = "protect"
+	CORS      Stage = "cors"
+	Identify  Stage = "identify"
+	Authorise Stage = "authorise"
+	Limit     Stage = "limit"
+	Check     Stage = "check"
+	Shape     Stage = "shape"
+	Answer    Stage = "answer"
+	Respond   Stage = "respond"
+	Record    Stage = "record"
+)
+
+// Text is a sentence in the console's languages.
+type Text struct {
+	EN string `json:"en"`
+	KO string `json:"ko"`
+}
+
+// Spec is one kind of filter. Make it with Define and the methods that return a
+// changed copy.
+type Spec struct {
+	Name        string // as in a definition's filters
+	Stage       Stage
+	Summary     Text
+	StatusCodes []int        // that it may refuse with
+	APIOnly     bool         // an endpoint may not override it
+	Always      bool         // runs for every API, with its defaults where not named
+	Hidden      bool         // has no options in a definition
+	Config      reflect.Type // the options' struct; its comments are the manual, its tags the schema
+
+	build func(json.RawMessage) (any, error)
+}
+
+// Define makes a Spec whose options are a C. build checks them and returns a
+// RequestPhase, a ResponsePhase or both; nil means that with these options there
+// is nothing to do. Options are decoded strictly: an unknown key is an error.
+func Define[C any](name string, build func(C) (any, error)) Spec {
+	return Spec{
+		Name:   name,
+		Config: reflect.TypeFor[C](),
+		build: func(raw json.RawMessage) (any, error) {
+			var c C
+			if len(raw) > 0 {
+				d := json.NewDecoder(bytes.NewReader(raw))
+				d.DisallowUnknownFields()
+				if err := d.Decode(&c); err != nil {
+					return nil, fmt.Errorf("filters/%s: %w", name, err)
+				}
+			}
+			return build(c)
+		},
+	}
+}
+
+// In puts the filter into a stage.
+func (s Spec) In(stage Stage) Spec { s.Stage = stage; return s }
+
+// About sets the one-line summaries.
+func (s Spec) About(en, ko string) Spec { s.Summary = Text{en, ko}; return s }
+
+// Refuses lists the statuses that it may answer with.
+func (s Spec) Refuses(codes ...int) Spec { s.StatusCodes = codes; return s }
+
+// ForAPI forbids overriding it at an endpoint.
+func (s Spec) ForAPI() Spec { s.APIOnly = true; return s }
+
+// EveryAPI runs it for every API, with defaults where a definition does not name it.
+func (s Spec) EveryAPI() Spec { s.Always = true; return s }
+
+// NoOptions hides it from definitions; it is then run for every API.
+func (s Spec) NoOptions() Spec { s.Hidden, s.Always = true, true; return s }
+
+// Build makes the two halves from raw options; either may be nil.
+func (s Spec) Build(raw json.RawMessage) (RequestPhase, ResponsePhase, error) {
+	v, err := s.build(raw)
+	if err != nil || v == nil {
+		return nil, nil, err
+	}
+	req, _ := v.(RequestPhase)
+	resp, _ := v.(ResponsePhase)
+	if req == nil && resp == nil {
+		return nil, nil, fmt.Errorf("filter %s has neither a request nor a response phase", s.Name)
+	}
+	return req, resp, nil
+}
