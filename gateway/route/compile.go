@@ -1,0 +1,274 @@
+package route
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/gateway/chain"
+	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/pkg/access"
+	"github.com/sluice-gateway/sluice/pkg/apidef"
+	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/notice"
+)
+
+// Compiler turns definitions into APIs. Safe for concurrent use.
+type Compiler struct {
+	order []filter.Spec
+	ups   Upstreams
+}
+
+// NewCompiler takes the chain's order and the lender of forwarders.
+func NewCompiler(order []filter.Spec, ups Upstreams) *Compiler { return &Compiler{order, ups} }
+
+// Check compiles an object without using it and returns why it would be
+// rejected; nothing is good.
+func (c *Compiler) Check(org, kind, id string, text []byte) []notice.Rejected {
+	var problems []fault.Problem
+	switch kind {
+	case kindAPI:
+		var a *API
+		if a, problems = c.compile(Item{Org: org, Kind: kind, ID: id, Text: text}); a != nil {
+			c.ups.Release(a.Forwarder)
+		}
+	case kindPolicy:
+		_, problems = decodePolicy(Item{Org: org, Kind: kind, ID: id, Text: text})
+	}
+	var out []notice.Rejected
+	for _, p := range problems {
+		out = append(out, rejection(Item{Org: org, Kind: kind, ID: id}, p, false))
+	}
+	return out
+}
+
+// apply makes the next table. retired are forwarders that the new table does not
+// use any more; they are released after the swap.
+func (c *Compiler) apply(old *Table, u *Update) (next *Table, retired []Forwarder) {
+	t := *old
+	t.state = u.State
+	set := u.Set
+	gone := u.Gone
+	if u.Full {
+		gone = append(gone, missing(old, u)...)
+	}
+	type made struct {
+		item Item
+		api  *API
+	}
+	var fresh []made
+	for _, it := range set {
+		if sha, ok := t.shas.get(key(it.Org, it.Kind, it.ID)); ok && sha == it.SHA {
+			continue
+		}
+		t.shas = t.shas.with(key(it.Org, it.Kind, it.ID), it.SHA)
+		switch it.Kind {
+		case kindAPI:
+			if a, problems := c.compile(it); a == nil && len(problems) > 0 {
+				t.reject(it, problems[0])
+			} else {
+				fresh = append(fresh, made{it, a})
+			}
+		case kindPolicy:
+			if p, problems := decodePolicy(it); p == nil {
+				t.reject(it, problems[0])
+			} else {
+				t.setPolicy(it.Org, it.ID, p)
+				t.rejected = t.rejected.without(key(it.Org, it.Kind, it.ID))
+			}
+		}
+	}
+	for _, k := range gone {
+		retired = append(retired, t.remove(k)...)
+	}
+	// every old place is freed before a new one is taken, so that APIs can swap paths
+	for _, m := range fresh {
+		if was, ok := t.apis.get(key(m.item.Org, m.item.Kind, m.item.ID)); ok {
+			t.route(was, false)
+		}
+	}
+	for _, m := range fresh {
+		retired = append(retired, t.place(m.item, m.api)...)
+	}
+	return &t, retired
+}
+
+// place puts a compiled API in, nil meaning a disabled one. If another API has
+// its place, the version before serves on.
+func (t *Table) place(it Item, a *API) (retired []Forwarder) {
+	k := key(it.Org, it.Kind, it.ID)
+	was, had := t.apis.get(k)
+	if a != nil {
+		if other := t.holder(a); other != nil {
+			t.reject(it, fault.Problem{Code: "api.path_taken", Path: "/listen/path", Message: fmt.Sprintf("API %q has this listen path", other.Facts.Name)})
+			if had {
+				t.route(was, true)
+			}
+			return []Forwarder{a.Forwarder}
+		}
+		t.route(a, true)
+		t.apis = t.apis.with(k, a)
+	} else {
+		t.apis = t.apis.without(k)
+	}
+	t.rejected = t.rejected.without(k)
+	if had {
+		retired = append(retired, was.Forwarder)
+	}
+	return retired
+}
+
+func (t *Table) remove(k Key) (retired []Forwarder) {
+	s := key(k.Org, k.Kind, k.ID)
+	t.shas = t.shas.without(s)
+	t.rejected = t.rejected.without(s)
+	switch k.Kind {
+	case kindAPI:
+		if a, ok := t.apis.get(s); ok {
+			t.route(a, false)
+			t.apis = t.apis.without(s)
+			retired = append(retired, a.Forwarder)
+		}
+	case kindPolicy:
+		t.setPolicy(k.Org, k.ID, nil)
+	}
+	return retired
+}
+
+func (t *Table) reject(it Item, p fault.Problem) {
+	k := key(it.Org, it.Kind, it.ID)
+	_, kept := t.apis.get(k)
+	if it.Kind == kindPolicy {
+		_, kept = t.policies[it.Org][it.ID]
+	}
+	t.rejected = t.rejected.with(k, rejection(it, p, kept))
+}
+
+func rejection(it Item, p fault.Problem, kept bool) notice.Rejected {
+	msg := p.Message
+	if p.Path != "" {
+		msg = p.Path + ": " + msg
+	}
+	return notice.Rejected{Org: it.Org, Kind: it.Kind, ID: it.ID, Code: string(p.Code), Message: msg, Kept: kept}
+}
+
+// compile returns the API, or problems, or neither for a disabled one.
+func (c *Compiler) compile(it Item) (*API, []fault.Problem) {
+	d, problems := apidef.Decode(it.Text)
+	if d != nil {
+		problems = append(problems, apidef.Validate(d)...)
+	}
+	if problems = errors(problems); d == nil || len(problems) > 0 {
+		return nil, problems
+	}
+	t, err := apidef.ParseTemplate(d.Listen.Path)
+	if err != nil {
+		return nil, []fault.Problem{{Code: "path.invalid", Path: "/listen/path", Message: err.Error(), Severity: fault.Error}}
+	}
+	a := &API{
+		Facts:      filter.API{Org: it.Org, ID: it.ID, Name: d.Name, ListenPath: d.Listen.Path, Strip: d.Listen.StripPath()},
+		SHA:        it.SHA,
+		Definition: d,
+		exact:      d.Listen.Match.OrDefault() == apidef.Exact,
+		allowList:  d.AllowList,
+		keepSlash:  d.Listen.EncodedSlash.OrDefault() == apidef.EncodedKeep,
+		template:   t,
+		names:      names(t),
+	}
+	for _, domain := range d.Listen.Domains {
+		a.domains = append(a.domains, strings.ToLower(strings.Trim(strings.TrimSuffix(domain, "."), "[]")))
+	}
+	slices.Sort(a.domains)
+	a.domains = slices.Compact(a.domains)
+	if a.Chain, problems = chain.Build(c.order, d.Filters); a.Chain == nil {
+		return nil, problems
+	}
+	if problems = c.endpoints(a, d); len(problems) > 0 {
+		return nil, problems
+	}
+	if !d.IsActive() {
+		return nil, nil
+	}
+	if a.Forwarder, err = c.ups.Acquire(it.Org, it.ID, d.Upstream); err != nil {
+		return nil, []fault.Problem{{Code: "upstream.invalid", Path: "/upstream", Message: err.Error(), Severity: fault.Error}}
+	}
+	return a, nil
+}
+
+func (c *Compiler) endpoints(a *API, d *apidef.Definition) []fault.Problem {
+	a.endpoints = &endpoints{slash: d.Listen.TrailingSlash.OrDefault()}
+	for i, e := range d.Endpoints {
+		at := fmt.Sprintf("/endpoints/%d", i)
+		t, err := apidef.ParseTemplate(e.Path)
+		if err != nil {
+			return []fault.Problem{{Code: "path.invalid", Path: at + "/path", Message: err.Error(), Severity: fault.Error}}
+		}
+		ep := &Endpoint{
+			Facts:   filter.Endpoint{ID: e.EffectiveID(), Path: e.Path},
+			Methods: e.EffectiveMethods(),
+			Chain:   a.Chain,
+			slash:   t.Slash,
+			names:   names(t),
+		}
+		if len(e.Filters) > 0 {
+			ch, problems := chain.Build(c.order, d.Filters, e.Filters)
+			if ch == nil {
+				for j := range problems {
+					problems[j].Path = at + problems[j].Path
+				}
+				return problems
+			}
+			ep.Chain = ch
+		}
+		a.endpoints.add(t, ep)
+	}
+	return nil
+}
+
+func decodePolicy(it Item) (*access.Policy, []fault.Problem) {
+	p, problems := access.DecodePolicy(it.Text)
+	if p != nil {
+		problems = append(problems, access.ValidatePolicy(p)...)
+	}
+	if problems = errors(problems); p == nil || len(problems) > 0 {
+		return nil, problems
+	}
+	p.ID = it.ID
+	return p, nil
+}
+
+// errors keeps the problems that are errors.
+func errors(ps []fault.Problem) []fault.Problem {
+	return slices.DeleteFunc(ps, func(p fault.Problem) bool { return p.Severity == fault.Warning })
+}
+
+// missing lists what a table has and a full update has not.
+func missing(t *Table, u *Update) []Key {
+	keep := map[string]bool{}
+	for _, it := range u.Set {
+		keep[key(it.Org, it.Kind, it.ID)] = true
+	}
+	for _, k := range u.Incomplete {
+		keep[key(k.Org, k.Kind, k.ID)] = true
+	}
+	var gone []Key
+	for k := range t.shas.all() {
+		if !keep[k] {
+			parts := strings.SplitN(k, "\x00", 3)
+			gone = append(gone, Key{parts[0], parts[1], parts[2]})
+		}
+	}
+	return gone
+}
+
+func key(org, kind, id string) string { return org + "\x00" + kind + "\x00" + id }
+
+func names(t apidef.Template) []string {
+	var out []string
+	for _, s := range t.Segments {
+		if s.Name != "" {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
