@@ -1,5 +1,6 @@
-// Package chain runs an API's filters: order.go is the order of the product,
-// build.go turns options into two slices, run.go walks them.
+// Package chain runs an API's filters. order.go is the order of the product,
+// read top to bottom; build.go turns options into one slice of steps; run.go
+// walks it forth and back.
 package chain
 
 import (
@@ -8,7 +9,8 @@ import (
 
 // Chain is the compiled filters of one API or endpoint. Immutable.
 type Chain struct {
-	steps []step // in order; a step without a request half is entered all the same
+	steps  []step // in order; a step without a request half is entered all the same
+	errors filter.ErrorBodies
 }
 
 type step struct {
@@ -16,4 +18,22 @@ type step struct {
 	stage    filter.Stage
 	request  filter.RequestPhase
 	response filter.ResponsePhase
+}
+
+// Names lists the filters that run, in order.
+func (c *Chain) Names() []string {
+	names := make([]string, len(c.steps))
+	for i := range c.steps {
+		names[i] = c.steps[i].name
+	}
+	return names
+}
+
+// ErrorBody returns what renders the gateway's error answers with that status,
+// where the API's options name a body for it. Safe on nil.
+func (c *Chain) ErrorBody(status int) (filter.ErrorRenderer, bool) {
+	if c == nil || c.errors == nil {
+		return nil, false
+	}
+	return c.errors.ErrorBody(status)
 }

@@ -40,6 +40,8 @@ type Recorder struct {
 	Steps      []Step
 	Candidates []Candidate
 	started    time.Time
+	note       map[string]any
+	changed    bool
 }
 
 // New makes a recorder.
@@ -50,7 +52,32 @@ func (r *Recorder) Step(stage, filter string, d Decision, code string, params ma
 	if r == nil {
 		return
 	}
+	if params == nil {
+		params = r.note
+	}
+	r.note, r.changed = nil, false
 	r.Steps = append(r.Steps, Step{len(r.Steps) + 1, stage, filter, d, code, params, took.Microseconds()})
+}
+
+// Note keeps what the running filter looked at for the step that the chain is
+// about to record; changed says that it altered the message. Values must not hold
+// secrets.
+func (r *Recorder) Note(changed bool, params map[string]any) {
+	if r == nil {
+		return
+	}
+	r.note, r.changed = params, r.changed || changed
+}
+
+// Changed tells whether the running filter noted a change.
+func (r *Recorder) Changed() bool { return r != nil && r.changed }
+
+// Started is when the recording began.
+func (r *Recorder) Started() time.Time {
+	if r == nil {
+		return time.Time{}
+	}
+	return r.started
 }
 
 // Lost notes a candidate that did not match, and why.

@@ -92,6 +92,9 @@ func (x *Exchange) SetState(v any) { x.state[x.slot] = v }
 // Enter is called by the chain before a filter's half runs.
 func (x *Exchange) Enter(slot int) { x.slot = slot }
 
+// Slot tells which filter runs now. For the chain.
+func (x *Exchange) Slot() int { return x.slot }
+
 // Entered and SetEntered tell how far the request half of the chain came. For the chain.
 func (x *Exchange) Entered() int { return x.entered }
 

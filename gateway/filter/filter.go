@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
 )
 
@@ -25,22 +26,57 @@ type RequestPhase interface{ Request(*Exchange) error }
 // that were entered, whatever made the response. An error replaces the response.
 type ResponsePhase interface{ Response(*Exchange) error }
 
+// Options is a filter without a phase: serve or meter read it from the chain.
+type Options interface {
+	// ReadBy names the part of the gateway that reads the options.
+	ReadBy() string
+}
+
+// HeaderOwner is a filter that owns request headers: only the gateway may set
+// them. The chain removes what a client sent under these names, in every
+// spelling that a backend might take for them, once the caller is identified,
+// and does so even where an endpoint replaces the filter or turns it off.
+type HeaderOwner interface{ OwnedHeaders() []string }
+
+// ErrorRenderer makes the body of an error answer of the gateway.
+type ErrorRenderer interface {
+	// RenderError returns the answer's status, media type and body.
+	RenderError(ErrorData) (status int, contentType string, body []byte, err error)
+}
+
+// ErrorBodies is the Options that finds the renderer for a status.
+type ErrorBodies interface {
+	Options
+	// ErrorBody returns the renderer for answers with that status, if there is one.
+	ErrorBody(status int) (ErrorRenderer, bool)
+}
+
+// ErrorData is what the template of an error body may use.
+type ErrorData struct {
+	Status    int    // of the answer before the template may change it
+	Code      string // stable, such as "auth.missing"
+	Message   string // one sentence for the caller
+	RequestID string
+	API       string // name of the API, empty where none matched
+	Path      string // normalised path of the request
+}
+
 // Stage is a section of the chain, in the order of gateway.md's table.
 type Stage string
 
 // The stages.
 const (
-	Receive   Stage = "receive"
-	Protect   Stage = "protect"
-	CORS      Stage = "cors"
-	Identify  Stage = "identify"
-	Authorise Stage = "authorise"
-	Limit     Stage = "limit"
-	Check     Stage = "check"
-	Shape     Stage = "shape"
-	Answer    Stage = "answer"
-	Respond   Stage = "respond"
-	Record    Stage = "record"
+	Receive      Stage = "receive"
+	Protect      Stage = "protect"
+	CORS         Stage = "cors"
+	Identify     Stage = "identify"
+	Authorise    Stage = "authorise"
+	Limit        Stage = "limit"
+	Check        Stage = "check"
+	Shape        Stage = "shape"
+	Answer       Stage = "answer"
+	RespondStage Stage = "respond"
+	Record       Stage = "record"
 )
 
 // Text is a sentence in the console's languages.
@@ -65,8 +101,9 @@ type Spec struct {
 }
 
 // Define makes a Spec whose options are a C. build checks them and returns a
-// RequestPhase, a ResponsePhase or both; nil means that with these options there
-// is nothing to do. Options are decoded strictly: an unknown key is an error.
+// RequestPhase, a ResponsePhase or both, or an Options; nil means that with these
+// options there is nothing to do. Options are decoded strictly: an unknown key is
+// an error. Build errors are made by Problem or Problems where they name a field.
 func Define[C any](name string, build func(C) (any, error)) Spec {
 	return Spec{
 		Name:   name,
@@ -74,15 +111,26 @@ func Define[C any](name string, build func(C) (any, error)) Spec {
 		build: func(raw json.RawMessage) (any, error) {
 			var c C
 			if len(raw) > 0 {
-				d := json.NewDecoder(bytes.NewReader(raw))
-				d.DisallowUnknownFields()
-				if err := d.Decode(&c); err != nil {
-					return nil, fmt.Errorf("filters/%s: %w", name, err)
+				if err := decode(raw, &c); err != nil {
+					return nil, err
 				}
 			}
 			return build(c)
 		},
 	}
+}
+
+// decode reads exactly one JSON value and refuses keys that T does not have.
+func decode(raw json.RawMessage, c any) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(c); err != nil {
+		return decodeProblem(err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return Problem("", "malformed", "The options hold more than one JSON value.")
+	}
+	return nil
 }
 
 // In puts the filter into a stage.
@@ -105,14 +153,25 @@ func (s Spec) NoOptions() Spec { s.Hidden, s.Always = true, true; return s }
 
 // Build makes the two halves from raw options; either may be nil.
 func (s Spec) Build(raw json.RawMessage) (RequestPhase, ResponsePhase, error) {
-	v, err := s.build(raw)
+	v, err := s.Value(raw)
 	if err != nil || v == nil {
 		return nil, nil, err
 	}
 	req, _ := v.(RequestPhase)
 	resp, _ := v.(ResponsePhase)
-	if req == nil && resp == nil {
-		return nil, nil, fmt.Errorf("filter %s has neither a request nor a response phase", s.Name)
-	}
 	return req, resp, nil
+}
+
+// Value makes the filter from raw options: a RequestPhase, a ResponsePhase,
+// both, or an Options; nil where there is nothing to do.
+func (s Spec) Value(raw json.RawMessage) (any, error) {
+	v, err := s.build(raw)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	switch v.(type) {
+	case RequestPhase, ResponsePhase, Options:
+		return v, nil
+	}
+	return nil, fmt.Errorf("filter %s has neither a phase nor options that another part reads", s.Name)
 }
