@@ -6,21 +6,15 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/apidef"
 )
 
-// Forwarder sends an exchange to the upstream of one API and sets its Response,
-// or returns an error (a *filter.Reject where the cause is known).
-type Forwarder interface {
-	Forward(x *filter.Exchange) error
-}
-
 // Upstreams lends forwarders, counted, so that connections stay warm across
 // reloads.
 type Upstreams interface {
 	// Acquire returns the forwarder for these options; an equal one that is in use by
 	// the same API is shared.
-	Acquire(org, api string, u apidef.Upstream) (Forwarder, error)
+	Acquire(org, api string, u apidef.Upstream) (filter.Forwarder, error)
 	// Release gives it back; the last one closes its idle connections. Exchanges in
 	// flight still end well.
-	Release(f Forwarder)
+	Release(f filter.Forwarder)
 }
 
 // API is one compiled definition. Immutable.
@@ -29,7 +23,7 @@ type API struct {
 	SHA        string // of the definition's text
 	Definition *apidef.Definition
 	Chain      *chain.Chain // for requests that match no endpoint
-	Forwarder  Forwarder
+	Forwarder  filter.Forwarder
 
 	exact     bool
 	strip     bool

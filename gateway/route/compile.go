@@ -2,6 +2,7 @@ package route
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -44,67 +45,80 @@ func (c *Compiler) Check(org, kind, id string, text []byte) []notice.Rejected {
 
 // apply makes the next table. retired are forwarders that the new table does not
 // use any more; they are released after the swap.
-func (c *Compiler) apply(old *Table, u *Update) (next *Table, retired []Forwarder) {
+func (c *Compiler) apply(old *Table, u *Update) (next *Table, retired []filter.Forwarder) {
 	t := *old
 	t.state = u.State
-	set := u.Set
 	gone := u.Gone
 	if u.Full {
 		gone = append(gone, missing(old, u)...)
 	}
-	type made struct {
-		item Item
-		api  *API
-	}
-	var fresh []made
-	for _, it := range set {
-		if sha, ok := t.shas.get(key(it.Org, it.Kind, it.ID)); ok && sha == it.SHA {
+	fresh := map[string]made{}
+	for _, it := range u.Set {
+		k := key(it.Org, it.Kind, it.ID)
+		if sha, ok := t.shas.get(k); ok && sha == it.SHA {
 			continue
 		}
-		t.shas = t.shas.with(key(it.Org, it.Kind, it.ID), it.SHA)
-		switch it.Kind {
-		case kindAPI:
-			if a, problems := c.compile(it); a == nil && len(problems) > 0 {
-				t.reject(it, problems[0])
-			} else {
-				fresh = append(fresh, made{it, a})
-			}
-		case kindPolicy:
-			if p, problems := decodePolicy(it); p == nil {
-				t.reject(it, problems[0])
-			} else {
-				t.setPolicy(it.Org, it.ID, p)
-				t.rejected = t.rejected.without(key(it.Org, it.Kind, it.ID))
-			}
-		}
+		t.shas = t.shas.with(k, it.SHA)
+		t.blocked = t.blocked.without(k)
+		c.take(&t, it, fresh)
 	}
 	for _, k := range gone {
 		retired = append(retired, t.remove(k)...)
 	}
+	for _, it := range t.blocked.all() {
+		c.take(&t, it, fresh)
+	}
 	// every old place is freed before a new one is taken, so that APIs can swap paths
-	for _, m := range fresh {
-		if was, ok := t.apis.get(key(m.item.Org, m.item.Kind, m.item.ID)); ok {
+	for k := range fresh {
+		if was, ok := t.apis.get(k); ok {
 			t.route(was, false)
 		}
 	}
-	for _, m := range fresh {
-		retired = append(retired, t.place(m.item, m.api)...)
+	for _, k := range slices.Sorted(maps.Keys(fresh)) {
+		retired = append(retired, t.place(fresh[k])...)
 	}
 	return &t, retired
 }
 
+// made is a definition with what it compiled to; api is nil for a disabled one.
+type made struct {
+	item Item
+	api  *API
+}
+
+// take compiles one item: an API into fresh, a policy into the table.
+func (c *Compiler) take(t *Table, it Item, fresh map[string]made) {
+	switch it.Kind {
+	case kindAPI:
+		if a, problems := c.compile(it); a == nil && len(problems) > 0 {
+			t.reject(it, problems[0])
+		} else {
+			fresh[key(it.Org, it.Kind, it.ID)] = made{it, a}
+		}
+	case kindPolicy:
+		if p, problems := decodePolicy(it); p == nil {
+			t.reject(it, problems[0])
+		} else {
+			t.setPolicy(it.Org, it.ID, p)
+			t.rejected = t.rejected.without(key(it.Org, it.Kind, it.ID))
+		}
+	}
+}
+
 // place puts a compiled API in, nil meaning a disabled one. If another API has
 // its place, the version before serves on.
-func (t *Table) place(it Item, a *API) (retired []Forwarder) {
+func (t *Table) place(m made) (retired []filter.Forwarder) {
+	it, a := m.item, m.api
 	k := key(it.Org, it.Kind, it.ID)
 	was, had := t.apis.get(k)
 	if a != nil {
 		if other := t.holder(a); other != nil {
 			t.reject(it, fault.Problem{Code: "api.path_taken", Path: "/listen/path", Message: fmt.Sprintf("API %q has this listen path", other.Facts.Name)})
+			t.blocked = t.blocked.with(k, it)
 			if had {
 				t.route(was, true)
 			}
-			return []Forwarder{a.Forwarder}
+			return []filter.Forwarder{a.Forwarder}
 		}
 		t.route(a, true)
 		t.apis = t.apis.with(k, a)
@@ -112,16 +126,18 @@ func (t *Table) place(it Item, a *API) (retired []Forwarder) {
 		t.apis = t.apis.without(k)
 	}
 	t.rejected = t.rejected.without(k)
+	t.blocked = t.blocked.without(k)
 	if had {
 		retired = append(retired, was.Forwarder)
 	}
 	return retired
 }
 
-func (t *Table) remove(k Key) (retired []Forwarder) {
+func (t *Table) remove(k Key) (retired []filter.Forwarder) {
 	s := key(k.Org, k.Kind, k.ID)
 	t.shas = t.shas.without(s)
 	t.rejected = t.rejected.without(s)
+	t.blocked = t.blocked.without(s)
 	switch k.Kind {
 	case kindAPI:
 		if a, ok := t.apis.get(s); ok {

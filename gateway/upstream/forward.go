@@ -1,0 +1,146 @@
+package upstream
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/http1"
+	"github.com/sluice-gateway/sluice/pkg/apidef"
+	"github.com/sluice-gateway/sluice/pkg/fault"
+)
+
+// StatusClientClosed is what an exchange whose client went away is recorded
+// with. It is never sent.
+const StatusClientClosed = 499
+
+// pool is the upstream of one API.
+type pool struct {
+	key  string // of the manager
+	uses int    // guarded by the manager
+
+	targets      []*target
+	turn         *balance
+	preserveHost bool
+	total        time.Duration
+}
+
+var _ filter.Forwarder = (*pool)(nil)
+
+func newPool(u apidef.Upstream, clock *http1.Clock) (*pool, error) {
+	p := &pool{preserveHost: u.PreserveHost, total: time.Duration(u.Timeouts.Total)}
+	var weights []int
+	for _, t := range u.Targets {
+		made, err := newTarget(t, u, clock)
+		if err != nil {
+			return nil, err
+		}
+		p.targets = append(p.targets, made)
+		weights = append(weights, t.EffectiveWeight())
+	}
+	p.turn = newBalance(weights)
+	return p, nil
+}
+
+// Forward calls a target. Where no byte of the request could be sent because no
+// connection was to be had, the next target in turn is tried, each at most once.
+func (p *pool) Forward(x *filter.Exchange) error {
+	first := p.turn.pick()
+	if first < 0 {
+		return filter.Refuse(http.StatusServiceUnavailable, "upstream.no_target", "no target of this API takes calls")
+	}
+	var deadline time.Time
+	if p.total > 0 {
+		deadline = x.Start.Add(p.total)
+	}
+	var err error
+	for i, at := 0, first; i < len(p.targets); i, at = i+1, (at+1)%len(p.targets) {
+		if err = p.call(x, p.targets[at], deadline); err == nil || !unreached(err) {
+			break
+		}
+	}
+	if err != nil {
+		return refusal(err)
+	}
+	return nil
+}
+
+func (p *pool) call(x *filter.Exchange, t *target, deadline time.Time) error {
+	x.Attempts++
+	x.Target = t.url
+	out := http1.Outbound{Target: outboundTarget(x, t.prefix), Host: t.host, Deadline: deadline}
+	if p.preserveHost {
+		out.Host = x.Request.Host
+	}
+	began := time.Now()
+	resp, err := t.conns.Do(x.Request.Context, x.Request, out)
+	x.UpstreamTime = time.Since(began)
+	if err != nil {
+		return err
+	}
+	x.Response = resp
+	return nil
+}
+
+// outboundTarget is the request-target for a target: its prefix, the path below
+// the listen path (or the whole one), and the query. Where that is how the request
+// ended, it is a slice of what came.
+func outboundTarget(x *filter.Exchange, prefix string) string {
+	r := x.Request
+	path := r.Path
+	if x.API.Strip {
+		path = x.Rest
+	}
+	if !r.HasQuery {
+		if prefix == "" {
+			return path
+		}
+		return prefix + path
+	}
+	if prefix == "" {
+		if head, ok := strings.CutSuffix(r.Target, r.Query); ok && strings.HasSuffix(head, "?") && strings.HasSuffix(head[:len(head)-1], path) {
+			return r.Target[len(head)-1-len(path):]
+		}
+	}
+	return prefix + path + "?" + r.Query
+}
+
+// unreached tells whether a call failed before a byte of it could be sent.
+func unreached(err error) bool {
+	var e *http1.Error
+	if !errors.As(err, &e) || e.Sent || e.Consumed {
+		return false
+	}
+	return e.Kind == http1.ErrConnect || e.Kind == http1.ErrConnectTimeout
+}
+
+// refusal turns an error of a call into the answer for the client. The cause goes
+// to the log and the record only: it may name what is behind the gateway.
+func refusal(err error) error {
+	status, code, msg := http.StatusBadGateway, fault.Code("upstream.failed"), "the upstream could not be called"
+	switch kind := http1.KindOf(err); kind {
+	case http1.ErrQueueFull, http1.ErrQueueTimeout:
+		status, code, msg = http.StatusServiceUnavailable, "upstream.busy", "all connections to the upstream are in use"
+	case http1.ErrConnect:
+		code, msg = "upstream.unreachable", "the upstream cannot be reached"
+	case http1.ErrConnectTimeout, http1.ErrFirstByteTimeout, http1.ErrBodyTimeout, http1.ErrDeadline:
+		status, code, msg = http.StatusGatewayTimeout, "upstream.timeout", "the upstream did not answer in time"
+	case http1.ErrClosed:
+		code, msg = "upstream.closed", "the upstream closed the connection before it answered"
+	case http1.ErrMalformed, http1.ErrTooLarge:
+		code, msg = "upstream.malformed", "the upstream's answer is not well-formed HTTP"
+	case http1.ErrAborted:
+		status, code, msg = StatusClientClosed, "client.closed", "the client went away"
+	case http1.ErrRequestBody:
+		status, code, msg = http.StatusBadRequest, "request.body", "the request body could not be read to its end"
+	case http1.ErrRequest:
+		status, code, msg = http.StatusInternalServerError, "request.unwritable", "the request cannot be written for the upstream"
+	}
+	r := filter.Refuse(status, code, "%s", msg).Because(err)
+	if status == http.StatusServiceUnavailable {
+		r = r.RetryAfter(time.Second)
+	}
+	return r
+}
