@@ -57,6 +57,8 @@ type Exchange struct {
 	// Client is the address that the request is believed to come from, set by
 	// clientip; before it, the peer's.
 	Client netip.Addr
+	// ClientText is Client as text, set by clientip, so that nobody formats it again.
+	ClientText string
 	// ClientScheme and ClientHost are what the client used, as believed from trusted
 	// proxies, else of the connection itself.
 	ClientScheme string
@@ -113,8 +115,8 @@ func (x *Exchange) Param(name string) string {
 
 // Reset empties the exchange for its next use and keeps its storage.
 func (x *Exchange) Reset() {
-	params := x.Params[:0]
-	*x = Exchange{Params: params}
+	clear(x.Params)
+	*x = Exchange{Params: x.Params[:0]}
 }
 
 // Pool keeps exchanges for reuse. The zero value is ready.
