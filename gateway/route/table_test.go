@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/sluice-gateway/sluice/gateway/chain"
 	"github.com/sluice-gateway/sluice/gateway/filter"
 	"github.com/sluice-gateway/sluice/gateway/message"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
@@ -38,7 +37,12 @@ func (l *lender) Release(f filter.Forwarder) {
 
 func compiler() (*Compiler, *lender) {
 	l := &lender{map[*lent]bool{}}
-	return NewCompiler(chain.Order(chain.Deps{}), l), l
+	auth := filter.Define("auth", func(struct {
+		Open bool `json:"open"`
+	}) (any, error) {
+		return nil, nil
+	}).In(filter.Identify).ForAPI()
+	return NewCompiler([]filter.Spec{auth}, l), l
 }
 
 // api makes an item; listen is the JSON of listen, more is further members.

@@ -1,0 +1,102 @@
+// Package serve is the path of a request: match, run the chain, forward, unwind,
+// write, observe.
+//
+// The journey in files: http1/server.go reads a request and calls Handler.Serve in
+// handler.go here, which loads the table once, asks route/table.go for the API,
+// walks chain/run.go, calls upstream/forward.go, walks back, and hands the
+// response to write.go. What went wrong on the way is rendered in fault.go, the one
+// place where an error becomes an answer. upgrade.go takes over after a 101.
+package serve
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/chain"
+	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/message"
+	"github.com/sluice-gateway/sluice/gateway/route"
+)
+
+// Observer sees every exchange after its last byte. It must not block and must
+// not keep the exchange.
+type Observer interface {
+	Observe(x *filter.Exchange, o Outcome)
+}
+
+// Outcome is what came of an exchange.
+type Outcome struct {
+	Status   int           // that was written; 499 when the client went away before
+	Bytes    int64         // of the response body
+	Duration time.Duration // from the head of the request to the last byte of the response
+	Aborted  bool          // the response was cut short
+}
+
+// Options of a Handler.
+type Options struct {
+	World     *route.World
+	Unmatched *chain.Chain // for requests that belong to no API
+	Node      *filter.Node
+	Observer  Observer
+	Log       *slog.Logger
+}
+
+// Handler answers requests. Safe for concurrent use.
+type Handler struct {
+	o         Options
+	exchanges filter.Pool
+	buffers   buffers
+	tunnels   tunnels
+}
+
+var _ message.Handler = (*Handler)(nil)
+
+// New makes a handler; every option is needed.
+func New(o Options) *Handler { return &Handler{o: o} }
+
+// Serve answers one request.
+func (h *Handler) Serve(w message.Writer, r *message.Request) {
+	x := h.exchanges.Get()
+	x.Request, x.Node, x.Start, x.Client = r, h.o.Node, time.Now(), r.Remote.Addr().Unmap()
+	x.ClientScheme, x.ClientHost = r.Scheme, r.Host
+
+	table := h.o.World.Load()
+	api, ep, err := table.Match(r, x)
+	c := h.o.Unmatched
+	switch {
+	case ep != nil:
+		c = ep.Chain
+	case api != nil:
+		c = api.Chain
+	}
+	if err != nil {
+		// refused before the chain: still with a request id and a client address
+		c = h.o.Unmatched
+		if cerr := c.Run(x); cerr != nil {
+			err = cerr
+		}
+	} else if err = c.Run(x); err == nil && x.Response == nil {
+		err = api.Forwarder.Forward(x)
+	}
+	if err != nil {
+		h.refuse(x, c, err)
+	}
+	h.unwind(x, c)
+
+	out := h.write(w, x)
+	out.Duration = time.Since(x.Start)
+	h.o.Observer.Observe(x, out)
+	h.exchanges.Put(x)
+}
+
+// unwind takes the response back through the chain. A filter whose way back
+// fails replaces the response by an error answer, which goes on from there.
+func (h *Handler) unwind(x *filter.Exchange, c *chain.Chain) {
+	for {
+		err := c.Unwind(x)
+		if err == nil {
+			return
+		}
+		h.refuse(x, c, err)
+	}
+}

@@ -1,0 +1,84 @@
+package serve
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/message"
+	"github.com/sluice-gateway/sluice/gateway/upstream"
+)
+
+// bufferSize is what one read of a response body takes at most.
+const bufferSize = 32 << 10
+
+// buffers keeps body buffers for reuse. The zero value is ready.
+type buffers struct{ p sync.Pool }
+
+func (b *buffers) get() *[bufferSize]byte {
+	if v, ok := b.p.Get().(*[bufferSize]byte); ok {
+		return v
+	}
+	return new([bufferSize]byte)
+}
+
+func (b *buffers) put(v *[bufferSize]byte) { b.p.Put(v) }
+
+// write sends the exchange's response to the client and gives the upstream's
+// connection back. A response that cannot be completed ends so that the client
+// can tell.
+func (h *Handler) write(w message.Writer, x *filter.Exchange) Outcome {
+	resp := x.Response
+	defer func() { _ = resp.Body.Close() }()
+	if resp.Status == upstream.StatusClientClosed || x.Request.Abort.Fired() {
+		w.Fail()
+		return Outcome{Status: upstream.StatusClientClosed, Aborted: true}
+	}
+	if resp.Status == http.StatusSwitchingProtocols && resp.Tunnel != nil {
+		return h.tunnel(w, x)
+	}
+	out := Outcome{Status: resp.Status}
+	err := w.WriteHead(resp)
+	if err == nil {
+		err = h.copy(w, resp)
+	}
+	if err == nil {
+		err = w.Finish(resp.Trailer)
+	}
+	out.Bytes = w.Sent()
+	if err != nil {
+		out.Aborted = true
+		w.Fail()
+	}
+	return out
+}
+
+// copy streams the body. Bytes of a body whose length nobody knows are sent as
+// they come; others may gather in the writer's buffer.
+func (h *Handler) copy(w message.Writer, resp *message.Response) error {
+	if resp.ContentLength == 0 {
+		return nil
+	}
+	buf := h.buffers.get()
+	defer h.buffers.put(buf)
+	for {
+		n, err := resp.Body.Read(buf[:])
+		if n > 0 {
+			if _, werr := w.Write(buf[:n]); werr != nil {
+				return werr
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case resp.Stream || resp.ContentLength < 0:
+			if ferr := w.Flush(); ferr != nil {
+				return ferr
+			}
+		}
+	}
+}
