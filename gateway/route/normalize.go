@@ -9,6 +9,9 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
+// maxPath is what a path may have in bytes; places in it fit 16 bits.
+const maxPath = 32 << 10
+
 // Normalize brings a request-target into the one form that is used for
 // matching, rights, limits, caching, logs and forwarding: unreserved characters
 // decoded, others escaped in upper case, duplicate slashes merged, dot segments
@@ -23,6 +26,9 @@ func Normalize(target string) (path, query string, hasQuery bool, err error) {
 	path = target
 	if i := strings.IndexByte(target, '?'); i >= 0 {
 		path, query, hasQuery = target[:i], target[i+1:], true
+	}
+	if len(path) > maxPath {
+		return "", "", false, filter.Refuse(http.StatusRequestURITooLong, "path.too_long", "a path may have at most %d bytes", maxPath)
 	}
 	if strings.HasPrefix(path, "/") {
 		if plain(path) {

@@ -83,7 +83,7 @@ func (t *Table) Match(r *message.Request, x *filter.Exchange) (*API, *Endpoint, 
 		return nil, nil, filter.Refuse(http.StatusNotFound, "route.no_api", "no API listens on this host and path")
 	}
 	x.API = &api.Facts
-	x.Params = params(x.Params, api.names, s.best)
+	x.Params = s.best.params(x.Params, api.names, path)
 	x.Rest = path[s.end:]
 	if x.Rest == "" {
 		x.Rest = "/"
@@ -91,7 +91,8 @@ func (t *Table) Match(r *message.Request, x *filter.Exchange) (*API, *Endpoint, 
 	if !api.keepSlash && strings.Contains(path, "%2F") {
 		return api, nil, badPath("path.encoded_slash", "an encoded slash may not stand in a path of this API")
 	}
-	ep, values, slash := api.endpoints.match(r.Method, x.Rest, s.best[len(s.best):])
+	s.values.n = 0
+	ep, slash := api.endpoints.match(r.Method, x.Rest, &s.values)
 	if ep == nil {
 		if api.allowList {
 			return api, nil, filter.Refuse(http.StatusNotFound, "route.no_endpoint", "this API has no such endpoint")
@@ -99,7 +100,7 @@ func (t *Table) Match(r *message.Request, x *filter.Exchange) (*API, *Endpoint, 
 		return api, nil, nil
 	}
 	x.Endpoint = &ep.Facts
-	x.Params = params(x.Params, ep.names, values)
+	x.Params = s.values.params(x.Params, ep.names, x.Rest)
 	if slash != 0 {
 		return api, ep, redirectSlash(r, slash)
 	}

@@ -98,6 +98,28 @@ func name(seg string) string {
 	return seg
 }
 
+// spans are the values of the parameters on the way down, as places in the path:
+// a fixed array, so that matching allocates nothing.
+type spans struct {
+	at [64][2]uint16
+	n  int
+}
+
+func (v *spans) push(from, to int) {
+	if v.n < len(v.at) {
+		v.at[v.n] = [2]uint16{uint16(from), uint16(to)}
+	}
+	v.n++
+}
+
+// params appends names and values to an exchange's parameters.
+func (v *spans) params(out []filter.Param, names []string, path string) []filter.Param {
+	for i := range min(len(names), v.n, len(v.at)) {
+		out = append(out, filter.Param{Name: names[i], Value: path[v.at[i][0]:v.at[i][1]]})
+	}
+	return out
+}
+
 // search finds the listen path with the most segments; among equals, the one
 // whose first differing segment is static before {param} before {param:regex}.
 type search struct {
@@ -105,17 +127,15 @@ type search struct {
 	api    *API
 	end    int // of the match in path
 	depth  int
-	values []string // of the parameters on the way
-	best   []string
-	array  [2][8]string
+	values spans
+	best   spans
 }
 
 func (s *search) run(n *node[*API]) {
 	if n == nil {
 		return
 	}
-	s.values, s.best = s.array[0][:0], s.array[1][:0]
-	s.depth = -1
+	s.depth, s.values.n = -1, 0
 	s.visit(n, 0, 0)
 }
 
@@ -127,7 +147,7 @@ func (s *search) visit(n *node[*API], at, depth int) {
 				continue
 			}
 			s.api, s.end, s.depth = a, at, depth
-			s.best = append(s.best[:0], s.values...)
+			s.best = s.values
 			if a.exact {
 				break // both are here: exact before prefix
 			}
@@ -142,7 +162,7 @@ func (s *search) visit(n *node[*API], at, depth int) {
 	if n.param == nil && len(n.regex) == 0 {
 		return
 	}
-	s.values = append(s.values, seg)
+	s.values.push(at+1, next)
 	if n.param != nil {
 		s.visit(n.param, next, depth+1)
 	}
@@ -151,7 +171,7 @@ func (s *search) visit(n *node[*API], at, depth int) {
 			s.visit(n.regex[i].next, next, depth+1)
 		}
 	}
-	s.values = s.values[:len(s.values)-1]
+	s.values.n--
 }
 
 // endpoints is the trie of one API's endpoints.
@@ -164,48 +184,59 @@ func (e *endpoints) add(t apidef.Template, ep *Endpoint) {
 	e.root = e.root.edit(t.Segments, func(list []*Endpoint) []*Endpoint { return append(list, ep) })
 }
 
-// match finds the endpoint of a path below the listen path. values are the
-// parameters' values in the order of the template; slash is the spelling to
-// redirect to: +1 with, -1 without a slash at the end, 0 none.
-func (e *endpoints) match(method, path string, values []string) (ep *Endpoint, vals []string, slash int) {
+// match finds the endpoint of a path below the listen path. values get the
+// parameters in the order of the template; slash is the spelling to redirect to:
+// +1 with, -1 without a slash at the end, 0 none.
+func (e *endpoints) match(method, path string, values *spans) (ep *Endpoint, slash int) {
 	if e == nil || e.root == nil {
-		return nil, values, 0
+		return nil, 0
 	}
 	return e.visit(e.root, method, path, 0, values)
 }
 
-func (e *endpoints) visit(n *node[*Endpoint], method, path string, at int, values []string) (*Endpoint, []string, int) {
+func (e *endpoints) visit(n *node[*Endpoint], method, path string, at int, values *spans) (*Endpoint, int) {
 	seg, next, more := segment(path, at)
 	if !more {
 		if ep, slash := e.pick(n.here, method, at == len(path)-1 && path != "/", path == "/"); ep != nil {
-			return ep, values, slash
+			return ep, slash
 		}
-	} else {
-		if child, ok := n.static.get(name(seg)); ok {
-			if ep, v, slash := e.visit(child, method, path, next, values); ep != nil {
-				return ep, v, slash
-			}
-		}
-		if n.param != nil {
-			if ep, v, slash := e.visit(n.param, method, path, next, append(values, seg)); ep != nil {
-				return ep, v, slash
-			}
-		}
-		for i := range n.regex {
-			if !n.regex[i].re.MatchString(seg) {
-				continue
-			}
-			if ep, v, slash := e.visit(n.regex[i].next, method, path, next, append(values, seg)); ep != nil {
-				return ep, v, slash
-			}
-		}
+	} else if ep, slash := e.below(n, method, path, seg, at, next, values); ep != nil {
+		return ep, slash
 	}
 	for _, ep := range n.rest {
 		if ep.answers(method) {
-			return ep, values, 0
+			return ep, 0
 		}
 	}
-	return nil, values, 0
+	return nil, 0
+}
+
+// below tries the children of a node: static, {param}, {param:regex}.
+func (e *endpoints) below(n *node[*Endpoint], method, path, seg string, at, next int, values *spans) (*Endpoint, int) {
+	if child, ok := n.static.get(name(seg)); ok {
+		if ep, slash := e.visit(child, method, path, next, values); ep != nil {
+			return ep, slash
+		}
+	}
+	if n.param == nil && len(n.regex) == 0 {
+		return nil, 0
+	}
+	values.push(at+1, next)
+	if n.param != nil {
+		if ep, slash := e.visit(n.param, method, path, next, values); ep != nil {
+			return ep, slash
+		}
+	}
+	for i := range n.regex {
+		if !n.regex[i].re.MatchString(seg) {
+			continue
+		}
+		if ep, slash := e.visit(n.regex[i].next, method, path, next, values); ep != nil {
+			return ep, slash
+		}
+	}
+	values.n--
+	return nil, 0
 }
 
 // pick chooses among the endpoints of one place by method and, where the API
@@ -240,12 +271,4 @@ func (ep *Endpoint) answers(method string) bool {
 		}
 	}
 	return false
-}
-
-// params appends names and values to an exchange's parameters.
-func params(out []filter.Param, names, values []string) []filter.Param {
-	for i := range min(len(names), len(values)) {
-		out = append(out, filter.Param{Name: names[i], Value: values[i]})
-	}
-	return out
 }
