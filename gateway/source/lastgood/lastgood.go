@@ -1,0 +1,233 @@
+// Package lastgood keeps the last-known-good state on disk, so that a gateway
+// starts and serves with everything else away: the signed root with its texts,
+// and the sealed sessions of known callers.
+//
+// The folder holds root.json (the root's exact bytes and its signature), items/
+// (texts by SHA-256) and sessions (sealed). Every file is written beside its
+// place, synced and renamed, so that a crash or a full disk leaves the one before.
+package lastgood
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/route"
+	"github.com/sluice-gateway/sluice/gateway/source/published"
+	"github.com/sluice-gateway/sluice/pkg/publish"
+	"github.com/sluice-gateway/sluice/pkg/trust"
+)
+
+// sealDomain separates the sealed sessions from everything else that is sealed.
+const sealDomain = "last-good sessions"
+
+// Inner is the source that is kept.
+type Inner interface {
+	route.Source
+	// Snapshot returns the generation that was fetched last.
+	Snapshot() (published.Snapshot, bool)
+}
+
+// Options of a Source.
+type Options struct {
+	Dir   string
+	Keys  *trust.Keys
+	Group string
+	Every time.Duration // the state is saved at most this often; default 1s
+	Log   *slog.Logger
+}
+
+// Source serves what Inner has, and what lies on disk when Inner cannot be asked
+// at the start.
+type Source struct {
+	inner Inner
+	o     Options
+	saved publish.Head
+	dirty chan struct{}
+}
+
+var _ route.Source = (*Source)(nil)
+
+// Wrap keeps the state of inner in a folder, which it makes with mode 0700.
+func Wrap(inner Inner, o Options) (*Source, error) {
+	if o.Every == 0 {
+		o.Every = time.Second
+	}
+	if err := os.MkdirAll(filepath.Join(o.Dir, "items"), 0o700); err != nil {
+		return nil, fmt.Errorf("the folder for the last-known-good state: %w", err)
+	}
+	return &Source{inner: inner, o: o, dirty: make(chan struct{}, 1)}, nil
+}
+
+// Hints are those of the inner source.
+func (s *Source) Hints() <-chan struct{} { return s.inner.Hints() }
+
+// Fetch asks the inner source. While nothing is served yet and it fails, the state
+// on disk is returned beside the error.
+func (s *Source) Fetch(ctx context.Context, have route.State) (*route.Update, error) {
+	u, err := s.inner.Fetch(ctx, have)
+	if u != nil && err == nil {
+		select {
+		case s.dirty <- struct{}{}:
+		default:
+		}
+	}
+	if err == nil || u != nil || have != (route.State{}) {
+		return u, err
+	}
+	snap, derr := s.load()
+	if derr != nil {
+		if !errors.Is(derr, fs.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("last-known-good state: %w", derr))
+		}
+		return nil, err
+	}
+	u, derr = snap.Update(published.Disk)
+	if derr != nil {
+		return nil, errors.Join(err, fmt.Errorf("last-known-good state: %w", derr))
+	}
+	return u, err
+}
+
+// Run saves the state after each change, at most once in Options.Every, and once
+// more when ctx ends.
+func (s *Source) Run(ctx context.Context) error {
+	pause := time.NewTicker(s.o.Every)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.save()
+			return nil
+		case <-s.dirty:
+		}
+		s.save()
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+		}
+	}
+}
+
+// save writes texts, then the root that names them, then drops what it does not name.
+func (s *Source) save() {
+	snap, ok := s.inner.Snapshot()
+	if !ok || snap.Root.Head() == s.saved {
+		return
+	}
+	if err := s.write(snap); err != nil {
+		s.o.Log.Error("the last-known-good state could not be saved; the one before stays", "error", err, "generation", snap.Root.Generation)
+		return
+	}
+	s.saved = snap.Root.Head()
+}
+
+func (s *Source) write(snap published.Snapshot) error {
+	have, err := os.ReadDir(filepath.Join(s.o.Dir, "items"))
+	if err != nil {
+		return err
+	}
+	there := make(map[string]bool, len(have))
+	for _, e := range have {
+		there[e.Name()] = true
+	}
+	for _, texts := range []map[string][]byte{snap.Texts, snap.Parts} {
+		for sha, text := range texts {
+			if !there[sha] {
+				if err := replace(filepath.Join(s.o.Dir, "items", sha), text); err != nil {
+					return err
+				}
+			}
+			delete(there, sha)
+		}
+	}
+	env, err := json.Marshal(snap.Envelope)
+	if err != nil {
+		return err
+	}
+	if err := replace(filepath.Join(s.o.Dir, "root.json"), env); err != nil {
+		return err
+	}
+	for old := range there {
+		if err := os.Remove(filepath.Join(s.o.Dir, "items", old)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load reads and checks the state on disk: signature, group, every hash.
+func (s *Source) load() (snap published.Snapshot, err error) {
+	text, err := os.ReadFile(filepath.Join(s.o.Dir, "root.json"))
+	if err != nil {
+		return snap, err
+	}
+	if err := json.Unmarshal(text, &snap.Envelope); err != nil {
+		return snap, fmt.Errorf("root.json: %w", err)
+	}
+	root, err := publish.Open(snap.Envelope, s.o.Keys, s.o.Group)
+	if err != nil {
+		return snap, err
+	}
+	snap.Root = root
+	_, snap.Texts, snap.Parts, err = publish.Assemble(root, func(sha string) ([]byte, bool) {
+		b, err := os.ReadFile(filepath.Join(s.o.Dir, "items", sha))
+		return b, err == nil
+	})
+	return snap, err
+}
+
+// SaveSessions seals and writes what a gateway knows of its callers.
+func (s *Source) SaveSessions(plain []byte) error {
+	sealed, err := s.o.Keys.Seal(sealDomain, plain)
+	if err != nil {
+		return fmt.Errorf("sealing sessions: %w", err)
+	}
+	return replace(filepath.Join(s.o.Dir, "sessions"), sealed)
+}
+
+// LoadSessions returns what SaveSessions wrote; nil when there is nothing.
+func (s *Source) LoadSessions() ([]byte, error) {
+	sealed, err := os.ReadFile(filepath.Join(s.o.Dir, "sessions"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	plain, err := s.o.Keys.Open(sealDomain, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("the sessions on disk: %w", err)
+	}
+	return plain, nil
+}
+
+// replace writes a file so that it is there whole or not at all.
+func replace(name string, content []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
