@@ -96,7 +96,11 @@ func (s *shard) look(hash string, now time.Time, unknownTTL time.Duration) (*ite
 		}
 	}
 	if it := s.known[hash]; it != nil {
-		it.used.Store(now.UnixNano())
+		// Once a second is enough to tell the used from the unused, and spares the
+		// processors a fight over one cache line.
+		if n := now.UnixNano(); n-it.used.Load() > int64(time.Second) {
+			it.used.Store(n)
+		}
 		return it, isKnown
 	}
 	if at, ok := s.unknown[hash]; ok && now.Sub(at) < unknownTTL {
@@ -157,16 +161,23 @@ func (s *shard) evict() {
 }
 
 // putUnknown takes that Redis has no such key. For a key that was seen that is no
-// fact: revoked keys leave a tombstone, so one that vanished was lost.
-func (s *shard) putUnknown(hash string, now time.Time) error {
+// fact: revoked keys leave a tombstone, so one that vanished was lost. It becomes
+// one when the last word on the key is too old to be used.
+func (s *shard) putUnknown(hash string, now time.Time, stale time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f, seen := s.floors[hash]
 	switch {
 	case f.revoked:
 		return key.ErrRevoked
-	case seen || s.known[hash] != nil:
+	case seen:
 		return errLost
+	}
+	if it := s.known[hash]; it != nil {
+		if it.usable(now, stale) {
+			return errLost
+		}
+		delete(s.known, hash)
 	}
 	if _, again := s.unknown[hash]; !again && len(s.unknown) >= s.unknownSize {
 		for other := range s.unknown {

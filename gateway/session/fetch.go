@@ -6,14 +6,15 @@ import (
 	"fmt"
 
 	"github.com/sluice-gateway/sluice/gateway/filter/auth/key"
+	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/keyring"
 )
 
 var (
-	errBreaker = errors.New("Redis failed too often; it is left alone for a moment")
-	errBehind  = errors.New("Redis holds an older version of the key than was seen already")
-	errLost    = errors.New("Redis has lost a key that was seen already")
-	errEmptied = errors.New("Redis does not hold all keys yet")
+	errBreaker = errors.New("the key store failed too often and is left alone for a moment")
+	errBehind  = errors.New("the key store holds an older version of the key than was seen already")
+	errLost    = errors.New("the key store has lost a key that was seen already")
+	errEmptied = errors.New("the key store does not hold all keys yet")
 )
 
 // call is one question under way; everybody who asks for the same key waits for it.
@@ -49,27 +50,36 @@ func (l *Lookup) ask(ctx context.Context, s *shard, hash string) (*item, error) 
 	if !l.breaker.allow(l.o.Now()) {
 		return nil, errBreaker
 	}
+	answered := false
+	defer func() { l.breaker.report(answered, l.o.Now()) }()
 	// Not the first caller's to cancel: others wait for the same answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.o.Budget)
 	defer cancel()
-	e, err := l.entries.Get(ctx, hash)
-	unknown := errors.Is(err, keyring.ErrUnknown)
-	answered := err == nil || unknown || errors.Is(err, keyring.ErrForged)
-	if unknown && l.o.Complete != nil {
-		complete, err := l.o.Complete(ctx)
-		l.breaker.report(err == nil, l.o.Now())
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("ask whether Redis holds every key: %w", err)
-		case !complete:
-			return nil, errEmptied
+	for attempt := 0; ; attempt++ {
+		it, err := l.askOnce(ctx, s, hash)
+		answered = judged(err)
+		// A notice of a newer version may have overtaken this very answer.
+		if attempt == 0 && errors.Is(err, errBehind) {
+			continue
 		}
-	} else {
-		l.breaker.report(answered, l.o.Now())
+		return it, err
 	}
+}
+
+func (l *Lookup) askOnce(ctx context.Context, s *shard, hash string) (*item, error) {
+	e, err := l.entries.Get(ctx, hash)
 	switch {
-	case unknown:
-		return nil, s.putUnknown(hash, l.o.Now())
+	case errors.Is(err, keyring.ErrUnknown):
+		if l.o.Complete != nil {
+			complete, err := l.o.Complete(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("ask whether Redis holds every key: %w", err)
+			}
+			if !complete {
+				return nil, errEmptied
+			}
+		}
+		return nil, s.putUnknown(hash, l.o.Now(), l.o.StaleIfError)
 	case err != nil:
 		return nil, err
 	case e.Revoked:
@@ -78,4 +88,14 @@ func (l *Lookup) ask(ctx context.Context, s *shard, hash string) (*item, error) 
 	}
 	e.Hash = hash
 	return s.put(e, l.o.Now())
+}
+
+// judged tells whether Redis itself did its work, however useless the answer.
+func judged(err error) bool {
+	for _, e := range []error{key.ErrUnknown, key.ErrRevoked, errBehind, errLost, errEmptied, keyring.ErrForged} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return err == nil || fault.Is(err, "key.malformed")
 }

@@ -63,8 +63,11 @@ func (l *Lookup) Import(st State) {
 		s.mu.Unlock()
 	}
 	for _, k := range st.Known {
-		if k.Entry.Revoked || k.Fetched.After(now) {
+		if k.Entry.Revoked {
 			continue
+		}
+		if k.Fetched.After(now) { // the clock went back
+			k.Fetched = now
 		}
 		s := l.cache.shard(k.Entry.Hash)
 		s.mu.Lock()
