@@ -5,7 +5,14 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/filter/auth"
 	"github.com/sluice-gateway/sluice/gateway/filter/auth/key"
+	"github.com/sluice-gateway/sluice/gateway/filter/clientip"
+	"github.com/sluice-gateway/sluice/gateway/filter/errorbody"
+	"github.com/sluice-gateway/sluice/gateway/filter/headers"
+	"github.com/sluice-gateway/sluice/gateway/filter/identity"
+	"github.com/sluice-gateway/sluice/gateway/filter/requestid"
+	"github.com/sluice-gateway/sluice/gateway/filter/rights"
 )
 
 // Deps is what filters need from the rest of the gateway. Every field may be
@@ -22,10 +29,33 @@ type Deps struct {
 }
 
 // Order is the order of execution, as gateway.md's table rules it. Filters run
-// top to bottom on the way in and bottom to top on the way back.
+// top to bottom on the way in and bottom to top on the way back. Change it with
+// care: each group says what depends on its place.
 func Order(d Deps) []filter.Spec {
-	if d.Now == nil {
-		d.Now = time.Now
+	trust := clientip.NewTrust(d.TrustedProxies)
+	return []filter.Spec{
+		// respond: filters with only a response phase stand first, so that they are
+		// entered whatever stops the request; their effect is the last one on the way
+		// back, also on a 401 or 429.
+		headers.ResponseSpec(),
+
+		// receive: everything below logs, refuses or limits by these two.
+		requestid.Spec(trust.Has),
+		clientip.Spec(trust),
+
+		// identify: before anything that is decided per caller. Headers that only the
+		// gateway may set are taken from the client right behind it (see Build).
+		auth.Spec(auth.Deps{Keys: d.Keys, Now: d.Now}),
+
+		// authorise: a caller who may not consumes nothing of what follows.
+		rights.Spec(),
+
+		// shape: the caller is known and let in; identity comes last, so that no other
+		// edit can overwrite what the backend believes.
+		headers.RequestSpec(),
+		identity.Spec(),
+
+		// record: options that serve and the meter read; they have no phase.
+		errorbody.Spec(),
 	}
-	return []filter.Spec{}
 }
