@@ -2,6 +2,10 @@ package http1
 
 import "errors"
 
+// ErrSlow is the error of reading a request body that came below the least rate;
+// 408 fits it.
+var ErrSlow = errors.New("the client is too slow")
+
 // Kind says what became of an exchange with a target.
 type Kind uint8
 
@@ -18,7 +22,7 @@ const (
 	ErrMalformed                        // 502: what came is not a well-formed response
 	ErrTooLarge                         // 502: the response head is over a limit
 	ErrAborted                          // 499: the client is gone, or the context ended
-	ErrRequestBody                      // 400: the request's body could not be read
+	ErrRequestBody                      // 400, or 408 with ErrSlow: the request's body could not be read
 	ErrRequest                          // 500: the request cannot be written as HTTP/1.1
 	ErrPoolClosed                       // 503: Close was called
 )

@@ -3,24 +3,223 @@ package http1
 import (
 	"context"
 	"errors"
-
-	"github.com/sluice-gateway/sluice/gateway/message"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// Pool holds the connections to one target.
-type Pool struct{ c PoolConfig }
+// Pool holds the connections to one target. Safe for concurrent use.
+type Pool struct {
+	c    PoolConfig
+	lim  limits
+	bufs buffers
+
+	mu      sync.Mutex
+	idle    []*upConn // the last one given back is the first one taken
+	open    int       // connections and dials
+	waiters []*waiter // in order of arrival
+	closed  bool
+
+	dials, reused, stale, retried, errors atomic.Uint64
+}
+
+// waiter gets a connection, or nil: the right to open one.
+type waiter struct{ ch chan *upConn }
 
 // NewPool makes a pool; it dials on demand.
-func NewPool(c PoolConfig) *Pool { return &Pool{c: c.WithDefaults()} }
+func NewPool(c PoolConfig) *Pool {
+	c = c.WithDefaults()
+	return &Pool{c: c, lim: limits{line: c.Head, head: c.Head, fields: c.Fields, trailer: c.Trailer}}
+}
 
 // Close closes idle connections at once and busy ones when they are given back.
-func (p *Pool) Close() {}
+// Waiting and later requests fail with ErrPoolClosed.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	idle, waiters := p.idle, p.waiters
+	p.idle, p.waiters = nil, nil
+	p.mu.Unlock()
+	for _, w := range waiters {
+		close(w.ch)
+	}
+	for _, c := range idle {
+		p.drop(c)
+	}
+}
 
 // Stats returns counts and gauges.
-func (p *Pool) Stats() PoolStats { return PoolStats{} }
+func (p *Pool) Stats() PoolStats {
+	p.mu.Lock()
+	st := PoolStats{Open: int64(p.open), Idle: int64(len(p.idle)), Waiting: int64(len(p.waiters))}
+	p.mu.Unlock()
+	st.Dials, st.Reused, st.Stale = p.dials.Load(), p.reused.Load(), p.stale.Load()
+	st.Retried, st.Errors = p.retried.Load(), p.errors.Load()
+	return st
+}
 
-// Do sends r and returns the head of the response. The response lives in the
-// connection: it is valid until its Body is closed, and the caller closes it.
-func (p *Pool) Do(ctx context.Context, r *message.Request, o Outbound) (*message.Response, error) {
-	return nil, &Error{Kind: ErrConnect, Err: errors.ErrUnsupported}
+// borrow returns an idle connection or a new one; a new one surely when fresh.
+func (p *Pool) borrow(ctx context.Context, fresh bool, until time.Time) (*upConn, error) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, &Error{Kind: ErrPoolClosed}
+	}
+	if n := len(p.idle); n > 0 && !fresh {
+		c := p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		return c, nil
+	}
+	if p.open < p.c.MaxConnections {
+		p.open++
+		p.mu.Unlock()
+		return p.dial(ctx, until)
+	}
+	if len(p.idle) > 0 { // fresh: the one idle the longest makes room
+		c := p.idle[0]
+		p.idle = slices.Delete(p.idle, 0, 1)
+		p.open++
+		p.mu.Unlock()
+		p.drop(c)
+		return p.dial(ctx, until)
+	}
+	if len(p.waiters) >= p.c.Queue {
+		p.mu.Unlock()
+		return nil, &Error{Kind: ErrQueueFull}
+	}
+	w := &waiter{ch: make(chan *upConn, 1)}
+	p.waiters = append(p.waiters, w)
+	p.mu.Unlock()
+	return p.wait(ctx, w, until)
+}
+
+func (p *Pool) wait(ctx context.Context, w *waiter, until time.Time) (*upConn, error) {
+	limit, kind := p.c.QueueTimeout, ErrQueueTimeout
+	if !until.IsZero() {
+		if left := time.Until(until); left < limit {
+			limit, kind = left, ErrDeadline
+		}
+	}
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	var err *Error
+	select {
+	case c, ok := <-w.ch:
+		return p.given(ctx, c, ok, until)
+	case <-t.C:
+		err = &Error{Kind: kind}
+	case <-ctx.Done():
+		err = &Error{Kind: ErrAborted, Err: context.Cause(ctx)}
+	}
+	p.mu.Lock()
+	i := slices.Index(p.waiters, w)
+	if i >= 0 {
+		p.waiters = slices.Delete(p.waiters, i, i+1)
+	}
+	p.mu.Unlock()
+	if i < 0 { // it was served meanwhile: pass it on
+		if c, ok := <-w.ch; ok && c != nil {
+			p.giveBack(c)
+		} else if ok {
+			p.vacate()
+		}
+	}
+	return nil, err
+}
+
+// given takes what a waiter got.
+func (p *Pool) given(ctx context.Context, c *upConn, ok bool, until time.Time) (*upConn, error) {
+	switch {
+	case !ok:
+		return nil, &Error{Kind: ErrPoolClosed}
+	case c == nil:
+		return p.dial(ctx, until)
+	}
+	return c, nil
+}
+
+// dial opens a connection in a place that is counted already.
+func (p *Pool) dial(ctx context.Context, until time.Time) (*upConn, error) {
+	p.dials.Add(1)
+	limit := time.Now().Add(p.c.ConnectTimeout)
+	kind := ErrConnectTimeout
+	if !until.IsZero() && until.Before(limit) {
+		limit, kind = until, ErrDeadline
+	}
+	dctx, cancel := context.WithDeadline(ctx, limit)
+	defer cancel()
+	nc, err := p.c.Dial(dctx, "tcp", p.c.Address)
+	if err == nil {
+		c := newUpConn(p, nc)
+		p.c.Clock.add(c)
+		return c, nil
+	}
+	p.vacate()
+	var t interface{ Timeout() bool }
+	switch {
+	case ctx.Err() != nil:
+		kind, err = ErrAborted, context.Cause(ctx)
+	case dctx.Err() != nil || errors.As(err, &t) && t.Timeout():
+	default:
+		kind = ErrConnect
+	}
+	return nil, &Error{Kind: kind, Err: err}
+}
+
+// giveBack takes a connection that is fit for another exchange.
+func (p *Pool) giveBack(c *upConn) {
+	c.used = true
+	p.mu.Lock()
+	if !p.closed && len(p.waiters) > 0 {
+		w := p.waiters[0]
+		p.waiters = slices.Delete(p.waiters, 0, 1)
+		p.mu.Unlock()
+		w.ch <- c
+		return
+	}
+	if p.closed || len(p.idle) >= p.c.MaxIdle || !c.idle.set(p.c.Clock.after(p.c.IdleTimeout)) {
+		p.mu.Unlock()
+		p.drop(c)
+		return
+	}
+	p.idle = append(p.idle, c)
+	p.mu.Unlock()
+}
+
+// drop closes a connection that is in nobody's hands.
+func (p *Pool) drop(c *upConn) {
+	_ = c.nc.Close()
+	p.c.Clock.remove(c)
+	p.vacate()
+}
+
+// vacate frees a place, or lets the next in the queue open a connection in it.
+func (p *Pool) vacate() {
+	p.mu.Lock()
+	if len(p.waiters) > 0 {
+		w := p.waiters[0]
+		p.waiters = slices.Delete(p.waiters, 0, 1)
+		p.mu.Unlock()
+		w.ch <- nil
+		return
+	}
+	p.open--
+	p.mu.Unlock()
+}
+
+// expire closes a connection that was idle too long, unless it was just taken:
+// then the taker sees it.
+func (p *Pool) expire(c *upConn) {
+	p.mu.Lock()
+	i := slices.Index(p.idle, c)
+	if i >= 0 {
+		p.idle = slices.Delete(p.idle, i, i+1)
+	}
+	p.mu.Unlock()
+	if i >= 0 {
+		p.drop(c)
+	}
 }

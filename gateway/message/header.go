@@ -8,6 +8,7 @@ type Field struct {
 	Value string // without surrounding white space (RFC 9110, 5.5)
 	Known Known  // the interned name, Unknown for all others
 	gone  bool
+	whole bool // came from a wire that has checked it
 }
 
 // Header is an ordered list of field lines. Edits are cheap: a removed line is
@@ -17,8 +18,19 @@ type Header struct {
 	fields []Field
 }
 
-// Append adds a parsed line whose Known is already set. It is for wire packages.
-func (h *Header) Append(f Field) { h.fields = append(h.fields, f) }
+// Append adds a parsed line whose Known is already set. It is for wire packages,
+// which have checked name and value.
+func (h *Header) Append(f Field) {
+	f.whole = true
+	h.fields = append(h.fields, f)
+}
+
+// Writable tells whether the line may be written to a wire: it came from one, or
+// its name and value are valid. A wire package asks it of every line, so that no
+// template or claim can smuggle a line end into a head.
+func (f *Field) Writable() bool {
+	return f.whole || ValidName(f.Name) && ValidValue(f.Value)
+}
 
 // Reset empties the header and keeps its storage.
 func (h *Header) Reset() { h.fields = h.fields[:0] }
@@ -112,7 +124,7 @@ func (h *Header) Set(name, value string) {
 			f.gone = true
 			continue
 		}
-		f.Name, f.Value, f.Known, done = name, value, k, true
+		f.Name, f.Value, f.Known, f.whole, done = name, value, k, false, true
 	}
 	if !done {
 		h.fields = append(h.fields, Field{Name: name, Value: value, Known: k})

@@ -1,0 +1,367 @@
+package http1
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/message"
+)
+
+// The states of a client connection.
+const (
+	connBusy int32 = iota
+	connIdle
+	connClosing
+)
+
+// peekAfter is how long a request may be in work before its client is looked at.
+const peekAfter = 250 * time.Millisecond
+
+// conn is one client connection. While it is idle it has no exchange, and with
+// that no buffer.
+type conn struct {
+	s             *Server
+	nc            net.Conn
+	raw           syscall.RawConn // to look at the socket; nil where there is none
+	remote, local netip.AddrPort
+	scheme        string
+	ctx           context.Context
+	cancel        context.CancelFunc
+	abort         message.Abort
+
+	slot    int // of the clock
+	state   atomic.Int32
+	read    deadline
+	write   deadline
+	waiting atomic.Int64 // since when the handler works and nothing is to be read; 0 otherwise
+	gone    error        // of the last peek
+
+	x           *exchange
+	served      int
+	first       [1]byte               // read where there is no socket, to wait without a buffer
+	err         error                 // of the last readable
+	readable    func(fd uintptr) bool // nil: not a plain socket
+	peek        func(fd uintptr)
+	credit      time.Duration // of the body's rate
+	readFrom    int64         // when the last wait for body bytes began
+	interrupted bool
+}
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{s: s, nc: nc, scheme: "http", raw: rawConn(nc), remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
+	if _, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok { // crypto/tls
+		c.scheme = "https"
+	}
+	if c.raw != nil {
+		c.peek = func(fd uintptr) { c.gone = peekFD(fd) }
+		if _, ok := nc.(*net.TCPConn); ok {
+			c.readable = c.tryRead
+		}
+	}
+	return c
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		p := t.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	return netip.AddrPort{}
+}
+
+func (c *conn) place() *int { return &c.slot }
+
+// check runs on the clock.
+func (c *conn) check(now int64) {
+	if c.read.fire(now) {
+		c.s.timeouts.Add(1)
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+	if c.write.fire(now) {
+		c.s.timeouts.Add(1)
+		_ = c.nc.SetWriteDeadline(time.Unix(1, 0))
+	}
+	since := c.waiting.Load()
+	if since == 0 || now-since < int64(peekAfter) || c.raw == nil {
+		return
+	}
+	c.gone = nil
+	if err := c.raw.Control(c.peek); err == nil && (c.gone == nil || again(c.gone)) {
+		return
+	}
+	if c.waiting.CompareAndSwap(since, 0) {
+		c.s.aborted.Add(1)
+		c.abort.Fire()
+		c.cancel()
+	}
+}
+
+// endIdle closes the connection if it waits for a request.
+func (c *conn) endIdle() {
+	if c.state.CompareAndSwap(connIdle, connClosing) {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// cut ends the connection whatever it does.
+func (c *conn) cut() {
+	c.abort.Fire()
+	c.cancel()
+	_ = c.nc.Close()
+}
+
+func (c *conn) serve() {
+	defer func() {
+		c.cancel()
+		c.s.ended(c)
+	}()
+	for c.await() {
+		if !c.exchange() {
+			break
+		}
+	}
+	x := c.x
+	if x != nil && x.w.hijacked {
+		c.x = nil
+		c.release(x)
+		return
+	}
+	_ = c.nc.Close()
+	if x != nil {
+		c.x = nil
+		c.release(x)
+	}
+}
+
+// await waits for the first byte of a request.
+func (c *conn) await() bool {
+	if c.x != nil && len(c.x.d.buffered()) > 0 {
+		return !c.s.draining.Load()
+	}
+	wait := c.s.c.IdleTimeout
+	if c.served == 0 {
+		wait = c.s.c.HeaderTimeout
+	}
+	if !c.read.set(c.s.c.Clock.after(wait)) {
+		return false
+	}
+	c.state.Store(connIdle)
+	if c.s.draining.Load() {
+		return false
+	}
+	if c.readable != nil {
+		if err := c.raw.Read(c.readable); err != nil {
+			return false
+		}
+	} else {
+		c.waitByte()
+	}
+	return c.state.CompareAndSwap(connIdle, connBusy) && c.err == nil
+}
+
+// tryRead is one non-blocking read; where nothing came it gives the buffer back.
+func (c *conn) tryRead(fd uintptr) bool {
+	x := c.take()
+	n, err := readFD(fd, x.d.buf.b)
+	if again(err) {
+		c.x = nil
+		c.release(x)
+		return false
+	}
+	if n <= 0 && err == nil {
+		err = io.EOF
+	}
+	x.d.w, c.err = max(n, 0), err
+	return true
+}
+
+// waitByte waits for a byte by a read of one.
+func (c *conn) waitByte() {
+	if c.x != nil {
+		x := c.x
+		c.x = nil
+		c.release(x)
+	}
+	var n int
+	n, c.err = c.nc.Read(c.first[:])
+	if n == 1 {
+		x := c.take()
+		x.d.buf.b[0], x.d.w, c.err = c.first[0], 1, nil
+	}
+}
+
+// take returns the exchange, with a buffer.
+func (c *conn) take() *exchange {
+	x := c.x
+	if x == nil {
+		x, _ = c.s.exchanges.Get().(*exchange)
+		if x == nil {
+			x = new(exchange)
+		}
+		x.c = c
+		x.d = reader{conn: c.nc, pool: &c.s.bufs}
+		c.x = x
+	}
+	if x.d.buf == nil {
+		x.d.room(smallBuffer)
+	}
+	return x
+}
+
+func (c *conn) release(x *exchange) {
+	x.clear()
+	c.s.bufs.put(x.d.buf)
+	x.d, x.w, x.c = reader{}, writer{}, nil
+	c.s.exchanges.Put(x)
+}
+
+// exchange serves one request and tells whether another may follow.
+func (c *conn) exchange() bool {
+	x := c.x
+	if bad, err := c.readHead(x); bad != nil || err != nil {
+		c.read.set(0)
+		if bad == nil && c.read.fired() && len(x.d.buffered()) > 0 {
+			bad = &refusal{408, "request.timeout", "the request head did not come in time"}
+		}
+		if bad != nil {
+			c.refuse(bad)
+		}
+		return false
+	}
+	if !c.read.set(0) {
+		return false
+	}
+	c.served++
+	x.prepare()
+	c.s.requests.Add(1)
+	panicked := c.run(x)
+	if x.w.hijacked {
+		return false
+	}
+	keep := x.conclude(panicked)
+	c.waiting.Store(0)
+	x.clear()
+	return keep
+}
+
+// readHead reads and parses a head. Mostly it is there already.
+func (c *conn) readHead(x *exchange) (*refusal, error) {
+	n, bad := parseRequest(x.d.buffered(), &x.q, &x.f, &c.s.lim)
+	if bad == nil && n == 0 {
+		if c.served > 0 && !c.read.set(c.s.c.Clock.after(c.s.c.HeaderTimeout)) {
+			return nil, ErrSlow
+		}
+		if bad, err := x.d.rest(&c.s.lim); bad != nil || err != nil {
+			return bad, err
+		}
+		x.q.Header.Reset()
+		n, bad = parseRequest(x.d.buffered(), &x.q, &x.f, &c.s.lim)
+	}
+	if bad != nil {
+		return bad, nil
+	}
+	x.d.pin(n)
+	return nil, nil
+}
+
+// run calls the handler. A panic is this request's alone.
+func (c *conn) run(x *exchange) (panicked bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			panicked = true
+			c.s.panics.Add(1)
+			c.s.c.Log.Error("the handler panicked", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	c.s.h.Serve(&x.w, &x.q)
+	return false
+}
+
+// send writes p, which the client must take in WriteTimeout for each 64 KiB.
+func (c *conn) send(p []byte) error {
+	for len(p) > 0 {
+		n := min(len(p), 64<<10)
+		if !c.write.set(c.s.c.Clock.after(c.s.c.WriteTimeout)) {
+			return ErrSlow
+		}
+		_, err := c.nc.Write(p[:n])
+		c.write.set(0)
+		if err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// refuse answers a request that the handler never sees, and ends the connection.
+func (c *conn) refuse(r *refusal) {
+	c.s.malformed.Add(1)
+	if c.send(problem(r)) == nil {
+		c.linger()
+	}
+}
+
+// problem is the whole answer to a request that the engine refuses.
+func problem(r *refusal) []byte {
+	body := strconv.AppendQuote([]byte(`{"code":`), r.code)
+	body = append(strconv.AppendQuote(append(body, `,"message":`...), r.message), "}\n"...)
+	var b strings.Builder
+	b.WriteString("HTTP/1.1 " + strconv.Itoa(r.status) + " " + http.StatusText(r.status) +
+		"\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n")
+	if r.status == 405 {
+		b.WriteString("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
+	}
+	b.WriteString("\r\n")
+	b.Write(body)
+	return []byte(b.String())
+}
+
+// linger ends the sending side and takes what the client still sends, so that
+// the answer is not lost to a reset (RFC 9112, 9.6). Bounded in bytes and time.
+func (c *conn) linger() {
+	t, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || t.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(time.Second)) != nil {
+		return
+	}
+	b := c.s.bufs.get(mediumBuffer)
+	defer c.s.bufs.put(b)
+	for left := 256 << 10; left > 0; {
+		n, err := c.nc.Read(b.b)
+		if left -= n; err != nil {
+			return
+		}
+	}
+}
+
+// before and after are the pacer of request bodies: a credit that waiting uses
+// up and bytes earn.
+func (c *conn) before() error {
+	wait := c.credit
+	if c.s.c.BodyRate < 0 {
+		wait = c.s.c.IdleTimeout
+	}
+	c.readFrom = c.s.c.Clock.now.Load()
+	if !c.read.set(c.s.c.Clock.after(wait)) {
+		return ErrSlow
+	}
+	return nil
+}
+
+func (c *conn) after(n int) {
+	c.read.set(0)
+	if c.s.c.BodyRate > 0 {
+		c.credit -= time.Duration(c.s.c.Clock.now.Load() - c.readFrom)
+		c.credit += time.Duration(n) * time.Second / time.Duration(c.s.c.BodyRate)
+		c.credit = min(max(c.credit, 0), c.s.c.BodyGrace)
+	}
+}

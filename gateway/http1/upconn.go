@@ -1,0 +1,404 @@
+package http1
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/message"
+)
+
+// maxInformational bounds the 1xx heads before a final one.
+const maxInformational = 16
+
+// errStale is the error of an idle connection that the target has closed or sent
+// something on.
+var errStale = errors.New("the idle connection was dead")
+
+// upConn is one connection to a target, with the response in work.
+type upConn struct {
+	p       *Pool
+	nc      net.Conn
+	raw     syscall.RawConn // to look at the socket; nil where there is none
+	plain   bool            // raw may be read and written
+	used    bool            // it had an exchange before
+	slot    int             // of the clock
+	read    deadline
+	write   deadline
+	idle    deadline
+	total   int64 // coarse; the end of the exchange, or 0
+	abort   *message.Abort
+	ctx     context.Context
+	unwatch func() bool // of ctx, where it is watched
+
+	d     reader
+	f     framing
+	body  framed
+	resp  message.Response
+	reuse bool
+	got   bool // a byte of the response came
+
+	// One exchange's first round trip on a plain socket; see roundTrip.
+	out     []byte
+	wrote   int
+	waiting bool
+	err     error
+	trip    func(fd uintptr) bool
+	alive   func(fd uintptr)
+
+	send sender
+}
+
+func newUpConn(p *Pool, nc net.Conn) *upConn {
+	c := &upConn{p: p, nc: nc, raw: rawConn(nc)}
+	c.d = reader{conn: nc, pool: &p.bufs}
+	if c.raw != nil {
+		_, c.plain = nc.(*net.TCPConn)
+		c.trip = c.roundTrip
+		c.alive = func(fd uintptr) { c.err = peekFD(fd) }
+	}
+	return c
+}
+
+func (c *upConn) place() *int { return &c.slot }
+
+// check runs on the clock.
+func (c *upConn) check(now int64) {
+	if c.read.fire(now) {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+	if c.write.fire(now) {
+		_ = c.nc.SetWriteDeadline(time.Unix(1, 0))
+	}
+	if c.idle.fire(now) {
+		go c.p.expire(c) // it takes the clock's lock
+	}
+}
+
+// by is the coarse time d from now, or the exchange's end if that is sooner; d
+// below 0 is for ever.
+func (c *upConn) by(d time.Duration) int64 {
+	if d < 0 {
+		return c.total
+	}
+	at := c.p.c.Clock.after(d)
+	if c.total != 0 && c.total < at {
+		return c.total
+	}
+	return at
+}
+
+// before and after are the pacer of response bodies.
+func (c *upConn) before() error {
+	if !c.read.set(c.by(c.p.c.BodyTimeout)) {
+		return ErrSlow
+	}
+	return nil
+}
+
+func (c *upConn) after(int) { c.read.set(0) }
+
+// watch makes an abort of the client cut the connection.
+func (c *upConn) watch(ctx context.Context, r *message.Request) bool {
+	c.ctx, c.abort = ctx, r.Abort
+	if r.Abort != nil && !r.Abort.Watch(c.nc) {
+		c.abort = nil
+		return false
+	}
+	if ctx.Done() != nil && (r.Abort == nil || ctx != r.Context) {
+		c.unwatch = context.AfterFunc(ctx, func() { _ = c.nc.SetDeadline(time.Unix(1, 0)) })
+	}
+	return ctx.Err() == nil
+}
+
+// unwatched ends watch and tells whether the connection was left alone.
+func (c *upConn) unwatched() bool {
+	ok := true
+	if c.abort != nil {
+		c.abort.Unwatch()
+		ok = !c.abort.Fired()
+	}
+	if c.unwatch != nil {
+		ok = c.unwatch() && ok
+	}
+	c.abort, c.unwatch, c.ctx = nil, nil, nil
+	return ok
+}
+
+// roundTrip is what raw.Read calls: first it looks whether the connection is
+// alive, and writes the request; then, when something came, it reads. In one call
+// there is no read that is known to find nothing: what comes after the look wakes
+// the poller.
+func (c *upConn) roundTrip(fd uintptr) bool {
+	if !c.waiting {
+		if err := peekFD(fd); !again(err) {
+			c.err = errStale
+			return true
+		}
+		c.wrote, c.err = writeFD(fd, c.out)
+		c.wrote = max(c.wrote, 0)
+		if c.wrote < len(c.out) {
+			if c.err == nil || again(c.err) {
+				c.err = errPartial
+			}
+			return true
+		}
+		c.waiting = true
+		return false
+	}
+	n, err := readFD(fd, c.d.buf.b[c.d.w:])
+	if again(err) {
+		return false
+	}
+	if n <= 0 && err == nil {
+		err = io.EOF
+	}
+	c.d.w += max(n, 0)
+	c.err = err
+	return true
+}
+
+// errPartial says that the socket did not take the request at once.
+var errPartial = errors.New("partial write")
+
+// start writes the request and, where no body follows, waits for the first bytes
+// of the response.
+func (c *upConn) start(out []byte, follows bool) error {
+	c.out, c.wrote, c.waiting, c.err = out, 0, false, nil
+	c.got = false
+	c.d.room(smallBuffer)
+	if !c.write.set(c.by(c.p.c.FirstByteTimeout)) || !c.read.set(c.by(c.p.c.FirstByteTimeout)) {
+		return ErrSlow
+	}
+	if c.plain && !follows {
+		err := c.raw.Read(c.trip)
+		if err == nil {
+			err = c.err
+		}
+		c.write.set(0)
+		if err != errPartial {
+			return err
+		}
+	} else if c.raw != nil {
+		if err := c.raw.Control(c.alive); err != nil || !again(c.err) {
+			return errStale
+		}
+	}
+	n, err := c.nc.Write(out[c.wrote:])
+	c.wrote += n
+	c.write.set(0)
+	return err
+}
+
+// head reads the response's head, past informational ones.
+func (c *upConn) head(o *Outbound, r *message.Request) error {
+	p := &c.resp
+	for interim := 0; ; {
+		p.Header.Reset()
+		n, minor, bad := 0, 0, (*refusal)(nil)
+		if len(c.d.buffered()) > 0 {
+			n, minor, bad = parseResponse(c.d.buffered(), p, &c.f, &c.p.lim)
+		}
+		if bad == nil && n == 0 {
+			var err error
+			if bad, err = c.d.rest(&c.p.lim); err != nil {
+				return err
+			}
+			if bad == nil {
+				p.Header.Reset()
+				n, minor, bad = parseResponse(c.d.buffered(), p, &c.f, &c.p.lim)
+			}
+		}
+		if bad != nil {
+			return bad
+		}
+		c.got = true
+		if p.Status >= 200 {
+			c.d.pin(n)
+			c.frame(o.Method, minor)
+			return nil
+		}
+		if p.Status == 101 {
+			c.d.pin(n)
+			return c.tunnel(r)
+		}
+		if interim++; interim > maxInformational {
+			return malformed("too many informational responses")
+		}
+		if p.Status == 100 {
+			c.send.proceed()
+		} else if o.Informational != nil && (p.Status == 102 || p.Status == 103) {
+			if err := o.Informational(p.Status, &p.Header); err != nil {
+				return &Error{Kind: ErrAborted, Sent: true, Err: err}
+			}
+		}
+		c.d.r += n
+	}
+}
+
+// frame decides how the body ends and whether the connection may be used again
+// (RFC 9112, 6.3 and 9.3).
+func (c *upConn) frame(method string, minor int) {
+	p, f := &c.resp, &c.f
+	c.reuse = !f.close && (minor == 1 || f.keepAlive)
+	if f.nominated {
+		dropNominated(&p.Header, nil)
+	}
+	p.ContentLength = f.length
+	kind := uint8(bodyNone)
+	switch {
+	case p.Status == 204:
+		c.reuse = c.reuse && !f.chunked && f.length <= 0
+		p.ContentLength = 0
+	case method == "HEAD" || p.Status == 304:
+	case f.chunked:
+		kind = bodyChunked
+	case f.length >= 0:
+		kind = bodyLength
+	default:
+		kind = bodyUntilClose
+		c.reuse = false
+	}
+	p.Stream = kind == bodyChunked || kind == bodyUntilClose
+	c.body.start(&c.d, kind, f.length, c, &c.p.lim)
+}
+
+// tunnel takes a 101, which must be the answer to our Upgrade.
+func (c *upConn) tunnel(r *message.Request) error {
+	if r.Upgrade == "" || !c.f.upgrade || !message.EqualFold(c.f.protocol, r.Upgrade) {
+		return malformed("101 without the upgrade that was asked for")
+	}
+	c.read.set(0)
+	c.resp.ContentLength = 0
+	c.body.start(&c.d, bodyNone, 0, c, &c.p.lim)
+	c.reuse = false
+	c.resp.Tunnel = c.nc
+	c.resp.Buffered = append([]byte(nil), c.d.buffered()...)
+	return nil
+}
+
+// failure turns an error of the exchange into an *Error.
+func (c *upConn) failure(err error, phase Kind) *Error {
+	e := &Error{Kind: ErrClosed, Sent: c.wrote > 0, Err: err}
+	var bad *refusal
+	var own *Error
+	now := c.p.c.Clock.now.Load()
+	switch {
+	case errors.As(err, &own):
+		return own
+	case c.send.failed() != nil:
+		e.Kind, e.Err = ErrRequestBody, c.send.failed()
+	case errors.As(err, &bad):
+		if e.Kind = ErrMalformed; bad.status == 431 || bad.status == 414 {
+			e.Kind = ErrTooLarge
+		}
+	case c.abort.Fired() || c.ctx != nil && c.ctx.Err() != nil:
+		e.Kind = ErrAborted
+	case c.read.fired() || c.write.fired():
+		if e.Kind = phase; c.total != 0 && now >= c.total {
+			e.Kind = ErrDeadline
+		}
+	}
+	return e
+}
+
+// end finishes the exchange: the connection goes back to the pool if nothing of
+// it is left over, and is closed otherwise.
+func (c *upConn) end() {
+	sent := c.send.end()
+	calm := c.unwatched()
+	fit := c.read.set(0) && c.write.set(0)
+	fit = fit && sent && calm && c.reuse && c.body.done && c.body.err == nil && c.d.r == c.d.w
+	if !fit {
+		_ = c.nc.Close()
+	}
+	h := c.resp.Header
+	h.Reset()
+	c.resp = message.Response{Header: h}
+	c.d.r = c.d.w // what is left over is nobody's
+	c.d.reset()
+	if fit {
+		c.p.giveBack(c)
+		return
+	}
+	c.p.drop(c)
+}
+
+// responseBody is the Body of one response. It is an object of its own so that a
+// second Close cannot touch an exchange that came later.
+type responseBody struct {
+	mu sync.Mutex
+	c  *upConn // nil after Close
+}
+
+// Read reads body bytes; its errors are *Error or io.EOF.
+func (b *responseBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c == nil {
+		return 0, errUnread
+	}
+	n, err := b.c.body.read(p)
+	if err != nil {
+		err = b.c.bodyError(err)
+	}
+	return n, err
+}
+
+func (c *upConn) bodyError(err error) error {
+	if err == io.EOF {
+		c.resp.Trailer = c.body.trailer
+		return err
+	}
+	e := c.failure(err, ErrBodyTimeout)
+	c.p.errors.Add(1)
+	return e
+}
+
+// WriteTo writes the body from the connection's own buffer, and flushes w before
+// it waits where the response is a stream.
+func (b *responseBody) WriteTo(w io.Writer) (int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c == nil {
+		return 0, errUnread
+	}
+	c := b.c
+	fl, _ := w.(interface{ Flush() error })
+	for sent := int64(0); ; {
+		if n, err := c.body.ready(); c.resp.Stream && fl != nil && err == nil && (n == 0 || c.d.r == c.d.w) {
+			if err := fl.Flush(); err != nil {
+				return sent, err
+			}
+		}
+		p, err := c.body.next()
+		if err != nil {
+			if err = c.bodyError(err); err == io.EOF {
+				err = nil
+			}
+			return sent, err
+		}
+		n, err := w.Write(p)
+		sent += int64(n)
+		if err != nil {
+			return sent, err
+		}
+	}
+}
+
+// Close gives the connection back, or ends it when the body was not read to its
+// end. The response is not valid after it.
+func (b *responseBody) Close() error {
+	b.mu.Lock()
+	c := b.c
+	b.c = nil
+	b.mu.Unlock()
+	if c != nil {
+		c.end()
+	}
+	return nil
+}
