@@ -68,3 +68,16 @@ type Stats struct {
 
 // Stats returns the counters.
 func (r *Reader) Stats() Stats { return Stats{Forged: r.forged.Load()} }
+
+// Complete tells whether Redis holds every key of the store: it does not after
+// it was emptied, until a dashboard has written them again. While it does not, an
+// unknown key is no fact. Errors: keyring.unavailable.
+func (r *Reader) Complete(ctx context.Context) (bool, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	n, err := r.rdb.Exists(ctx, watermarkKey).Result()
+	if err != nil {
+		return false, unavailable(err, "look for the watermark")
+	}
+	return n == 1, nil
+}

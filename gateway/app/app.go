@@ -1,0 +1,246 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sluice-gateway/sluice/gateway/admin"
+	"github.com/sluice-gateway/sluice/gateway/chain"
+	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/http1"
+	"github.com/sluice-gateway/sluice/gateway/listen"
+	"github.com/sluice-gateway/sluice/gateway/node"
+	"github.com/sluice-gateway/sluice/gateway/route"
+	"github.com/sluice-gateway/sluice/gateway/serve"
+	"github.com/sluice-gateway/sluice/gateway/session"
+	"github.com/sluice-gateway/sluice/gateway/source/lastgood"
+	"github.com/sluice-gateway/sluice/gateway/source/published"
+	"github.com/sluice-gateway/sluice/gateway/upstream"
+	"github.com/sluice-gateway/sluice/pkg/access"
+	"github.com/sluice-gateway/sluice/pkg/buildinfo"
+	"github.com/sluice-gateway/sluice/pkg/bus"
+	"github.com/sluice-gateway/sluice/pkg/fleet"
+	"github.com/sluice-gateway/sluice/pkg/httpd"
+	"github.com/sluice-gateway/sluice/pkg/keyring"
+	"github.com/sluice-gateway/sluice/pkg/notice"
+	"github.com/sluice-gateway/sluice/pkg/publish"
+	"github.com/sluice-gateway/sluice/pkg/redisdb"
+	"github.com/sluice-gateway/sluice/pkg/run"
+	"github.com/sluice-gateway/sluice/pkg/telemetry"
+	"github.com/sluice-gateway/sluice/pkg/trust"
+)
+
+// App is one gateway. New puts it together and takes its ports; Run lets it work.
+type App struct {
+	c       Config
+	log     *slog.Logger
+	cleanup run.Cleanup
+
+	listener net.Listener
+	server   *http1.Server
+	handler  *serve.Handler
+	admin    *httpd.Server
+	health   *httpd.Health
+	world    *route.World
+	reloader *route.Reloader
+	source   *lastgood.Source
+	sessions *session.Lookup
+	beater   *node.Beater
+	bus      *bus.Bus
+	ups      *upstream.Manager
+	metrics  http.Handler
+	self     atomic.Value // string: base URL of the own listener
+}
+
+// New makes a gateway from its configuration. Redis may be away: the gateway then
+// starts from its disk.
+func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
+	a := &App{c: c, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.cleanup.Run(ctx))
+		}
+	}()
+	keys, err := trust.LoadNode(c.trustDir())
+	if err != nil {
+		return nil, err
+	}
+	me, err := identify(c)
+	if err != nil {
+		return nil, err
+	}
+	rdb, err := redisdb.Open(c.Redis)
+	if err != nil {
+		return nil, err
+	}
+	a.cleanup.Push("redis", func(context.Context) error { return rdb.Close() })
+	if err := a.compose(rdb, keys, me); err != nil {
+		return nil, err
+	}
+	return a, a.open(ctx, me)
+}
+
+// compose wires everything that needs no port.
+func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.Node) error {
+	clock := http1.NewClock()
+	a.world = route.NewWorld()
+	a.ups = upstream.NewManager(clock)
+	ring := keyring.NewReader(rdb, keys)
+	a.sessions = session.New(ring, keys.HashKey, policies{a.world}, session.Options{
+		TTL: a.c.Session.TTL, StaleIfError: a.c.Session.StaleIfError, Size: a.c.Session.Size, Complete: ring.Complete,
+	})
+	order := chain.Order(chain.Deps{Keys: a.sessions, TrustedProxies: a.c.proxies()})
+	unmatched, problems := chain.Unmatched(order)
+	if unmatched == nil {
+		return fmt.Errorf("the chain for unmatched requests: %s", problems[0].Message)
+	}
+	counters := serve.NewCounters(durations(telemetry.LatencyBuckets()))
+	a.handler = serve.New(serve.Options{World: a.world, Unmatched: unmatched, Node: me, Observer: counters, Log: a.log})
+	l := a.c.Listen
+	a.server = http1.NewServer(a.handler, http1.ServerConfig{
+		RequestLine: int(l.RequestLine), Head: int(l.Head), Fields: l.Fields, HeaderTimeout: l.HeaderTimeout, IdleTimeout: l.IdleTimeout,
+		WriteTimeout: l.WriteTimeout, BodyRate: int(l.BodyRate), MaxConnections: l.MaxConnections,
+		MaxConnectionsPerClient: l.MaxConnectionsPerClient, MaxRequestsPerConnection: l.MaxRequestsPerConnection,
+		Clock: clock, Log: a.log,
+	})
+
+	roots := published.New(publish.NewReader(rdb, keys, me.Group))
+	var err error
+	a.source, err = lastgood.Wrap(roots, lastgood.Options{Dir: filepath.Join(a.c.Data, "last-good"), Keys: keys, Group: me.Group, Log: a.log})
+	if err != nil {
+		return err
+	}
+	compiler := route.NewCompiler(order, a.ups)
+	a.bus = bus.New(rdb, keys, bus.Options{Node: me.ID, Name: me.Name, Log: a.log})
+	a.beater = node.NewBeater(fleet.NewWriter(rdb, keys), a.bus, node.Options{
+		Node: me, Version: buildinfo.Version(), Start: rand.Text(), World: a.world, Load: load(counters, a.server, time.Now), Log: a.log,
+	})
+	a.reloader = route.NewReloader(a.world, compiler, a.source, route.Options{Applied: a.beater.Applied, Log: a.log})
+	a.subscribe(roots)
+	a.commands(compiler)
+	a.checks(rdb, me, counters)
+	return nil
+}
+
+// subscribe connects notices with who acts on them. After a gap everything that a
+// notice could have said is asked for.
+func (a *App) subscribe(roots *published.Source) {
+	a.bus.On(notice.ConfigChangedKind, func(json.RawMessage) { roots.Hint() })
+	a.bus.On(notice.KeyChangedKind, func(payload json.RawMessage) {
+		var k notice.KeyChanged
+		if json.Unmarshal(payload, &k) == nil {
+			a.sessions.Drop(k.Hash, k.Version)
+		}
+	})
+	a.bus.OnGap(func() {
+		roots.Hint()
+		a.sessions.Expire()
+	})
+}
+
+func (a *App) checks(rdb redis.UniversalClient, me *filter.Node, counters *serve.Counters) {
+	a.health = httpd.NewHealth("gateway", buildinfo.Version(), me.Name)
+	a.health.Optional("redis", func(ctx context.Context) (httpd.Status, string) {
+		detail, err := redisdb.Ping(ctx, rdb)
+		if err != nil {
+			return httpd.Fail, err.Error()
+		}
+		return httpd.Pass, detail
+	})
+	a.health.Component("configuration", func(context.Context) (httpd.Status, string) {
+		rep := a.world.Report()
+		said := fmt.Sprintf("generation %d, %d APIs, from %s", rep.Generation, rep.APIs, rep.Origin)
+		switch {
+		case rep.Origin == "":
+			return httpd.Fail, "no configuration yet"
+		case rep.Err != nil || len(rep.Rejected) > 0:
+			return httpd.Warn, said
+		}
+		return httpd.Pass, said
+	})
+	reg := telemetry.NewRegistry("gateway")
+	reg.MustRegister(newCollector(counters, a.server, a.sessions, a.world))
+	a.metrics = telemetry.Handler(reg)
+}
+
+// open takes the ports, so that one that is in use is told before anything runs.
+func (a *App) open(ctx context.Context, me *filter.Node) (err error) {
+	if a.listener, err = listen.Open(ctx, a.c.Listen.Address); err != nil {
+		return err
+	}
+	a.cleanup.Push("listener", func(context.Context) error { _ = a.listener.Close(); return nil })
+	a.self.Store(listen.Self(a.listener))
+	a.admin, err = httpd.Listen(ctx, httpd.ServerOptions{
+		Name: "admin", Address: a.c.Admin.Address, Handler: admin.Routes(a.health, a.metrics, a.world), Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.log.Info("listening", "listener", "data", "address", a.listener.Addr().String(), "node", me.ID, "group", me.Group)
+	a.log.Info("listening", "listener", "admin", "address", a.admin.Addr().String())
+	return nil
+}
+
+// policies shows the policies that are live to the session lookup.
+type policies struct{ w *route.World }
+
+func (p policies) Policies(org string) (map[string]access.Policy, session.Stamp) {
+	t := p.w.Load()
+	return t.Policies(org), session.Stamp{Generation: t.PolicyGeneration()}
+}
+
+// identify reads the node's id from the data folder, or makes one.
+func identify(c Config) (*filter.Node, error) {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data %s cannot be made: %w; name a folder that the gateway may write to", c.Data, err)
+	}
+	name := c.Name
+	if name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("the host has no name (%w); set name", err)
+		}
+		name = host
+	}
+	file := filepath.Join(c.Data, "node-id")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		text = []byte(uuid.NewString() + "\n")
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the node's id: %w; the data folder must be readable and writable", err)
+	}
+	id, err := uuid.Parse(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("%s does not hold a node id; remove it to get a new one", file)
+	}
+	return &filter.Node{ID: id.String(), Name: name, Group: c.Group}, nil
+}
+
+// commands answers what dashboards ask over the bus.
+func (a *App) commands(compiler *route.Compiler) {
+	probes := httpd.NewClient(httpd.ClientOptions{Timeout: 5 * time.Second, MaxBody: 64 << 10, Private: true})
+	c := &node.Commands{
+		Version: buildinfo.Version(), Compiler: compiler, Prober: probes, Self: func() string { s, _ := a.self.Load().(string); return s },
+		Client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+	}
+	for cmd, f := range c.Handlers() {
+		a.bus.Handle(cmd, f)
+	}
+}

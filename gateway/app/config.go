@@ -1,0 +1,150 @@
+// Package app puts a gateway together: config.go is its configuration and the
+// manual of it, app.go the composition, lifecycle.go the order of start and stop.
+package app
+
+import (
+	"cmp"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"github.com/sluice-gateway/sluice/pkg/config"
+	"github.com/sluice-gateway/sluice/pkg/logs"
+	"github.com/sluice-gateway/sluice/pkg/redisdb"
+)
+
+// Config is everything that can be set about a gateway.
+type Config struct {
+	// Data is the folder for the node's id and the last-known-good state. It must be
+	// writable; the gateway keeps it at mode 0700.
+	Data string `config:"data"`
+	// Group is the gateway group that this node belongs to. An API that names groups
+	// is served by those only.
+	Group string `config:"group"`
+	// Name is what people see of this node. Default: the name of the host.
+	Name string `config:"name"`
+	// TrustedProxies are networks (CIDR) of load balancers whose word on client
+	// addresses, scheme and request ids is believed. Default: nobody's.
+	TrustedProxies []string `config:"trusted_proxies"`
+	// Listen is where clients call.
+	Listen Listen `config:"listen"`
+	// Admin is where operators and probes ask.
+	Admin Admin `config:"admin"`
+	// Redis is the one wire to the rest of the platform.
+	Redis redisdb.Config `config:"redis"`
+	// Trust says where the keys of the platform lie.
+	Trust Trust `config:"trust"`
+	// Session is how long known keys are believed.
+	Session Session `config:"session"`
+	// Log is what is written to the standard error.
+	Log logs.Config `config:"log"`
+	// Shutdown is how the gateway stops.
+	Shutdown Shutdown `config:"shutdown"`
+}
+
+// Listen is a listener for clients and its limits.
+type Listen struct {
+	// Address is host:port. Default: ":8080", every address of the host.
+	Address string `config:"address"`
+	// RequestLine is the longest request line; longer is 414. Default: 8KiB.
+	RequestLine config.Size `config:"request_line"`
+	// Head is the largest request head; larger is 431. Default: 64KiB.
+	Head config.Size `config:"head"`
+	// Fields is the largest number of header fields; more is 431. Default: 100.
+	Fields int `config:"fields"`
+	// HeaderTimeout is how long a request head may take to arrive. Default: 10s.
+	HeaderTimeout time.Duration `config:"header_timeout"`
+	// IdleTimeout closes a connection without a request. Default: 75s.
+	IdleTimeout time.Duration `config:"idle_timeout"`
+	// WriteTimeout is how long a client may take to accept what is written at once.
+	// Default: 30s.
+	WriteTimeout time.Duration `config:"write_timeout"`
+	// BodyRate is the least rate, per second, at which a request body must arrive.
+	// Default: 256B.
+	BodyRate config.Size `config:"body_rate"`
+	// MaxConnections is the most client connections at once; 0 is no bound. Default: 0.
+	MaxConnections int `config:"max_connections"`
+	// MaxConnectionsPerClient is the same for one client address. Default: 0.
+	MaxConnectionsPerClient int `config:"max_connections_per_client"`
+	// MaxRequestsPerConnection closes a connection after so many; 0 is no bound.
+	// Default: 0.
+	MaxRequestsPerConnection int `config:"max_requests_per_connection"`
+}
+
+// Admin is the listener for operators.
+type Admin struct {
+	// Address is host:port of /hello, /ready, /live, /metrics, /state and pprof. It
+	// asks for no credentials: keep it on loopback or in a guarded network.
+	// Default: "127.0.0.1:9080".
+	Address string `config:"address"`
+}
+
+// Trust is where the node's keys lie.
+type Trust struct {
+	// Dir holds signing.pub, bus.key, sealing.key and pepper.key. Default: keys in the
+	// data folder.
+	Dir string `config:"dir"`
+}
+
+// Session is how long known keys are believed.
+type Session struct {
+	// TTL is how long a known key is used without asking Redis again. Default: 30s.
+	TTL time.Duration `config:"ttl"`
+	// StaleIfError is how long a known key works while Redis cannot be asked; after it
+	// its callers get 503. Default: 1h.
+	StaleIfError time.Duration `config:"stale_if_error"`
+	// Size is the most known keys kept in memory. Default: 100000.
+	Size int `config:"size"`
+}
+
+// Shutdown is how the gateway stops.
+type Shutdown struct {
+	// Delay is how long it still takes connections after /ready fails, for the load
+	// balancer to notice. Default: 0s.
+	Delay time.Duration `config:"delay"`
+	// Timeout is how long requests and streams in flight may take. Default: 30s.
+	Timeout time.Duration `config:"timeout"`
+}
+
+// Default is the configuration where nothing is set.
+func Default() Config {
+	return Config{
+		Data:  "/var/lib/sluice/gateway",
+		Group: "default",
+		Listen: Listen{
+			Address: ":8080", RequestLine: 8 << 10, Head: 64 << 10, Fields: 100, HeaderTimeout: 10 * time.Second,
+			IdleTimeout: 75 * time.Second, WriteTimeout: 30 * time.Second, BodyRate: 256,
+		},
+		Admin:    Admin{Address: "127.0.0.1:9080"},
+		Redis:    redisdb.Default(),
+		Session:  Session{TTL: 30 * time.Second, StaleIfError: time.Hour, Size: 100_000},
+		Log:      logs.Default(),
+		Shutdown: Shutdown{Timeout: 30 * time.Second},
+	}
+}
+
+// Validate checks what one field alone cannot.
+func (c Config) Validate() error {
+	if c.Data == "" {
+		return config.Invalid("data", "is empty", "name a folder that the gateway may write to")
+	}
+	if c.Group == "" {
+		return config.Invalid("group", "is empty", "name a gateway group, such as default")
+	}
+	for _, p := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			return config.Invalid("trusted_proxies", p+" is not a network", "write it as 10.0.0.0/8 or 192.0.2.7/32")
+		}
+	}
+	return nil
+}
+
+func (c Config) trustDir() string { return cmp.Or(c.Trust.Dir, filepath.Join(c.Data, "keys")) }
+
+func (c Config) proxies() []netip.Prefix {
+	var out []netip.Prefix
+	for _, p := range c.TrustedProxies {
+		out = append(out, netip.MustParsePrefix(p))
+	}
+	return out
+}

@@ -1,0 +1,170 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/http1"
+	"github.com/sluice-gateway/sluice/gateway/serve"
+	"github.com/sluice-gateway/sluice/gateway/session"
+	"github.com/sluice-gateway/sluice/pkg/fleet"
+	"github.com/sluice-gateway/sluice/pkg/run"
+)
+
+// saveSessions is how often known callers are saved for a restart without Redis.
+const saveSessions = 30 * time.Second
+
+// Addr is where clients call, AdminAddr where operators ask.
+func (a *App) Addr() string      { return a.listener.Addr().String() }
+func (a *App) AdminAddr() string { return a.admin.Addr().String() }
+
+// Run works until ctx ends, a signal comes or a part fails, then stops in this
+// order: /ready fails and beats say "draining"; the listener still takes
+// connections for shutdown.delay; it closes, requests and tunnels in flight get
+// shutdown.timeout; then the state is saved, upstream connections and Redis close.
+func (a *App) Run(ctx context.Context) error {
+	a.restore()
+	var support run.Group
+	support.Add("admin listener", func(ctx context.Context) error { return a.admin.Run(ctx, 2*time.Second) })
+	support.Add("configuration", a.reloader.Run)
+	support.Add("last-known-good", a.source.Run)
+	support.Add("bus", a.bus.Run)
+	support.Add("beats", a.beater.Run)
+	support.Add("health", a.health.Run)
+	support.Add("sessions", a.keepSessions)
+	// what requests in flight may need, and what tells the fleet of the drain, ends
+	// only after the last of them
+	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- support.Run(behind) }()
+
+	var front run.Group
+	front.Add("signals", run.Signals())
+	front.Add("data listener", a.serve)
+	front.Add("support", func(ctx context.Context) error {
+		select {
+		case err := <-ended:
+			ended <- nil
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	err := front.Run(ctx)
+	stop()
+	err = errors.Join(err, <-ended)
+
+	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	a.ups.Close()
+	return errors.Join(err, a.cleanup.Run(done))
+}
+
+// serve takes requests until ctx ends, then drains. It returns only when the last
+// request is answered or cut.
+func (a *App) serve(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- a.server.Serve(context.WithoutCancel(ctx), a.listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	a.health.SetDraining()
+	a.beater.Drain()
+	if a.c.Shutdown.Delay > 0 {
+		<-time.After(a.c.Shutdown.Delay)
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.c.Shutdown.Timeout)
+	defer cancel()
+	var wait sync.WaitGroup
+	wait.Go(func() { a.handler.Shutdown(drain) })
+	err := a.server.Shutdown(drain)
+	wait.Wait()
+	if err != nil {
+		a.log.Warn("requests were cut at shutdown.timeout", "error", err)
+	}
+	return <-served
+}
+
+// restore takes known callers from the disk. What cannot be read is no reason not
+// to start.
+func (a *App) restore() {
+	plain, err := a.source.LoadSessions()
+	var st session.State
+	if err == nil && plain != nil {
+		err = json.Unmarshal(plain, &st)
+	}
+	if err != nil {
+		a.log.Warn("known callers could not be taken from the disk", "error", err)
+		return
+	}
+	a.sessions.Import(st)
+}
+
+// keepSessions saves known callers now and then, and at the end.
+func (a *App) keepSessions(ctx context.Context) error {
+	tick := time.NewTicker(saveSessions)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			a.saveSessions()
+		case <-ctx.Done():
+			a.saveSessions()
+			return nil
+		}
+	}
+}
+
+func (a *App) saveSessions() {
+	plain, err := json.Marshal(a.sessions.Export())
+	if err == nil {
+		err = a.source.SaveSessions(plain)
+	}
+	if err != nil {
+		a.log.Error("known callers could not be saved; the file before stays", "error", err)
+	}
+}
+
+// load measures what a beat says of the gateway's work; requests a second are
+// those since the beat before.
+func load(c *serve.Counters, s *http1.Server, now func() time.Time) func() fleet.Load {
+	last, at := uint64(0), now()
+	return func() fleet.Load {
+		n, t := c.Read().Total, now()
+		st := s.Stats()
+		l := fleet.Load{Connections: st.Connections, InFlight: st.Connections - st.Idle, RSS: resident(), Goroutines: int64(runtime.NumGoroutine())}
+		if d := t.Sub(at).Seconds(); d > 0 {
+			l.RPS = float64(n-last) / d
+		}
+		last, at = n, t
+		return l
+	}
+}
+
+// resident is the process's resident memory in bytes (proc(5), statm), 0 where
+// the system does not say.
+func resident() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(text))
+	if len(f) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(f[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}

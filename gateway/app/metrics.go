@@ -1,0 +1,95 @@
+package app
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluice-gateway/sluice/gateway/http1"
+	"github.com/sluice-gateway/sluice/gateway/route"
+	"github.com/sluice-gateway/sluice/gateway/serve"
+	"github.com/sluice-gateway/sluice/gateway/session"
+)
+
+// collector turns the gateway's own counts into Prometheus metrics when it is
+// scraped, so that the path of a request pays a few atomic additions and no more.
+type collector struct {
+	counters *serve.Counters
+	server   *http1.Server
+	sessions *session.Lookup
+	world    *route.World
+
+	requests, latency, bytes, aborted, conns, malformed, keys, generation, apis, rejected *prometheus.Desc
+}
+
+var _ prometheus.Collector = (*collector)(nil)
+
+func newCollector(c *serve.Counters, s *http1.Server, k *session.Lookup, w *route.World) *collector {
+	d := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("sluice_gateway_"+name, help, labels, nil)
+	}
+	return &collector{
+		counters: c, server: s, sessions: k, world: w,
+		requests:   d("requests_total", "Requests answered, by status; 499 are clients that went away.", "status"),
+		latency:    d("request_duration_seconds", "From the head of a request to the last byte of its response."),
+		bytes:      d("response_bytes_total", "Bytes of response bodies."),
+		aborted:    d("responses_aborted_total", "Responses that were cut short."),
+		conns:      d("connections", "Client connections, by state.", "state"),
+		malformed:  d("requests_malformed_total", "Requests that the engine refused before they reached an API."),
+		keys:       d("key_lookups_total", "Key look-ups, by where the answer came from.", "answer"),
+		generation: d("generation", "Generation of the configuration in use."),
+		apis:       d("apis", "APIs that are routed."),
+		rejected:   d("rejected_objects", "Published objects that this gateway could not take."),
+	}
+}
+
+// Describe sends the descriptors.
+func (c *collector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.requests, c.latency, c.bytes, c.aborted, c.conns, c.malformed, c.keys, c.generation, c.apis, c.rejected} {
+		out <- d
+	}
+}
+
+// Collect reads the counts.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	n := c.counters.Read()
+	for status, count := range n.Status {
+		counter(c.requests, float64(count), strconv.Itoa(status))
+	}
+	buckets := map[float64]uint64{}
+	for bound, count := range n.Latency {
+		buckets[bound.Seconds()] = count
+	}
+	out <- prometheus.MustNewConstHistogram(c.latency, n.Total, n.Sum.Seconds(), buckets)
+	counter(c.bytes, float64(n.Bytes))
+	counter(c.aborted, float64(n.Aborted))
+	s := c.server.Stats()
+	gauge(c.conns, float64(s.Idle), "idle")
+	gauge(c.conns, float64(s.Connections-s.Idle), "active")
+	counter(c.malformed, float64(s.Malformed))
+	k := c.sessions.Stats()
+	counter(c.keys, float64(k.Hits), "cache")
+	counter(c.keys, float64(k.Misses), "redis")
+	counter(c.keys, float64(k.Stale), "stale")
+	counter(c.keys, float64(k.Unavailable), "unavailable")
+	rep := c.world.Report()
+	gauge(c.generation, float64(rep.Generation))
+	gauge(c.apis, float64(rep.APIs))
+	gauge(c.rejected, float64(len(rep.Rejected)))
+}
+
+// durations are bucket bounds given in seconds.
+func durations(seconds []float64) []time.Duration {
+	out := make([]time.Duration, len(seconds))
+	for i, s := range seconds {
+		out[i] = time.Duration(s * float64(time.Second))
+	}
+	return out
+}

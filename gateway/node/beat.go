@@ -1,0 +1,182 @@
+// Package node is a gateway's place in the fleet: its beats and
+// acknowledgements, and the commands that dashboards send it.
+package node
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/route"
+	"github.com/sluice-gateway/sluice/pkg/fleet"
+	"github.com/sluice-gateway/sluice/pkg/notice"
+)
+
+// Beats is where beats go.
+type Beats interface {
+	Beat(ctx context.Context, b fleet.Beat) error
+	Leave(ctx context.Context, node string) error
+}
+
+// Notices is where acknowledgements go.
+type Notices interface {
+	Publish(ctx context.Context, kind notice.Kind, payload any) error
+}
+
+// Options of a Beater.
+type Options struct {
+	Node    *filter.Node
+	Version string
+	Address string // where clients reach the gateway
+	Start   string // id of this start of the process
+	Every   time.Duration
+	World   *route.World
+	Load    func() fleet.Load
+	Log     *slog.Logger
+}
+
+// beatTimeout bounds one beat or acknowledgement.
+const beatTimeout = 2 * time.Second
+
+// Beater tells the fleet what this gateway serves: every two seconds, and at once
+// when a generation was applied.
+type Beater struct {
+	o       Options
+	beats   Beats
+	notices Notices
+	since   time.Time
+
+	now      chan struct{}
+	draining atomic.Bool
+	redisOK  atomic.Bool
+
+	mu      sync.Mutex
+	applied []route.Report // not acknowledged yet
+}
+
+// NewBeater makes a beater; it beats while Run runs.
+func NewBeater(beats Beats, notices Notices, o Options) *Beater {
+	if o.Every == 0 {
+		o.Every = 2 * time.Second
+	}
+	return &Beater{o: o, beats: beats, notices: notices, since: time.Now().UTC(), now: make(chan struct{}, 1)}
+}
+
+// Applied takes a reload's report and acknowledges it soon. It never blocks.
+func (b *Beater) Applied(r route.Report) {
+	b.mu.Lock()
+	if len(b.applied) == 16 {
+		b.applied = b.applied[1:]
+	}
+	b.applied = append(b.applied, r)
+	b.mu.Unlock()
+	select {
+	case b.now <- struct{}{}:
+	default:
+	}
+}
+
+// Drain makes every further beat say that the gateway is about to stop.
+func (b *Beater) Drain() { b.draining.Store(true) }
+
+// RedisOK tells whether the last beat arrived.
+func (b *Beater) RedisOK() bool { return b.redisOK.Load() }
+
+// Run beats until ctx ends, then leaves the fleet.
+func (b *Beater) Run(ctx context.Context) error {
+	tick := time.NewTicker(b.o.Every)
+	defer tick.Stop()
+	for {
+		b.acknowledge(ctx)
+		b.beat(ctx)
+		select {
+		case <-ctx.Done():
+			leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), beatTimeout)
+			defer cancel()
+			if err := b.beats.Leave(leave, b.o.Node.ID); err != nil {
+				b.o.Log.Warn("the fleet could not be told that this gateway stops", "error", err)
+			}
+			return nil
+		case <-tick.C:
+		case <-b.now:
+		}
+	}
+}
+
+func (b *Beater) acknowledge(ctx context.Context) {
+	b.mu.Lock()
+	reports := b.applied
+	b.applied = nil
+	b.mu.Unlock()
+	for _, r := range reports {
+		if r.Err != nil && r.Generation == 0 {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+		err := b.notices.Publish(ctx, notice.AppliedKind, notice.Applied{
+			Node: b.o.Node.ID, Name: b.o.Node.Name, Group: b.o.Node.Group,
+			Epoch: r.Epoch, Generation: r.Generation, Root: r.Root, Millis: r.Took.Milliseconds(), Rejected: r.Rejected,
+		})
+		cancel()
+		if err != nil {
+			b.o.Log.Debug("an acknowledgement was lost; the next beat says the same", "error", err, "generation", r.Generation)
+		}
+	}
+}
+
+func (b *Beater) beat(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	err := b.beats.Beat(ctx, b.say())
+	if was := b.redisOK.Swap(err == nil); was != (err == nil) {
+		if err != nil {
+			b.o.Log.Warn("beats do not arrive", "error", err)
+		} else {
+			b.o.Log.Info("beats arrive")
+		}
+	}
+}
+
+func (b *Beater) say() fleet.Beat {
+	r := b.o.World.Report()
+	beat := fleet.Beat{
+		Node: b.o.Node.ID, Name: b.o.Node.Name, Group: b.o.Node.Group, Service: "gateway", Version: b.o.Version, Address: b.o.Address,
+		Start: b.o.Start, StartedAt: b.since, Epoch: r.Epoch, Generation: r.Generation, Root: r.Root, Rejected: cut(r.Rejected),
+		Source: r.Origin, RedisOK: b.redisOK.Load(), Load: b.o.Load(),
+	}
+	if beat.Source == "" {
+		beat.Source = "none"
+	}
+	if r.Err != nil {
+		beat.LastError = r.Err.Error()
+	}
+	beat.State, beat.Reason = state(r, b.draining.Load())
+	return beat
+}
+
+// state is what the gateway knows of itself; whether its generation is the newest
+// one is for those to say who know the newest.
+func state(r route.Report, draining bool) (fleet.State, string) {
+	switch {
+	case draining:
+		return fleet.Draining, "the gateway is stopping"
+	case r.Err != nil:
+		return fleet.Degraded, r.Err.Error()
+	case len(r.Rejected) > 0:
+		return fleet.Rejected, r.Rejected[0].Message
+	case r.Origin == "disk":
+		return fleet.Degraded, "it serves the last-known-good state from its disk"
+	}
+	return fleet.Current, ""
+}
+
+// cut bounds what a beat carries.
+func cut(list []notice.Rejected) []notice.Rejected {
+	return list[:min(len(list), 50)]
+}

@@ -1,0 +1,69 @@
+package serve
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/filter"
+)
+
+// Counters count exchanges: an Observer that costs a few atomic additions.
+type Counters struct {
+	bounds  []time.Duration
+	status  [600]atomic.Uint64
+	latency []atomic.Uint64 // one more than bounds: the last is everything above
+	sum     atomic.Int64    // nanoseconds
+	bytes   atomic.Uint64
+	aborted atomic.Uint64
+}
+
+var _ Observer = (*Counters)(nil)
+
+// NewCounters takes the upper bounds of the latency histogram, ascending.
+func NewCounters(bounds []time.Duration) *Counters {
+	return &Counters{bounds: bounds, latency: make([]atomic.Uint64, len(bounds)+1)}
+}
+
+// Observe counts one exchange.
+func (c *Counters) Observe(_ *filter.Exchange, o Outcome) {
+	if o.Status >= 0 && o.Status < len(c.status) {
+		c.status[o.Status].Add(1)
+	}
+	i := 0
+	for i < len(c.bounds) && o.Duration > c.bounds[i] {
+		i++
+	}
+	c.latency[i].Add(1)
+	c.sum.Add(int64(o.Duration))
+	c.bytes.Add(uint64(o.Bytes))
+	if o.Aborted {
+		c.aborted.Add(1)
+	}
+}
+
+// Counts is a reading of Counters.
+type Counts struct {
+	Status  map[int]uint64           // by status; 499 is a client that went away
+	Total   uint64                   // of all of them
+	Latency map[time.Duration]uint64 // cumulative, by upper bound
+	Sum     time.Duration
+	Bytes   uint64 // of response bodies
+	Aborted uint64 // responses that were cut short
+}
+
+// Read returns the counts since the start.
+func (c *Counters) Read() Counts {
+	out := Counts{Status: map[int]uint64{}, Latency: map[time.Duration]uint64{}, Bytes: c.bytes.Load(), Aborted: c.aborted.Load(), Sum: time.Duration(c.sum.Load())}
+	for i := range c.status {
+		if n := c.status[i].Load(); n > 0 {
+			out.Status[i] = n
+			out.Total += n
+		}
+	}
+	var below uint64
+	for i, b := range c.bounds {
+		below += c.latency[i].Load()
+		out.Latency[b] = below
+	}
+	return out
+}
