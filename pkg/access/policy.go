@@ -98,14 +98,14 @@ func ValidatePolicy(p *Policy) []fault.Problem {
 	}
 	if p.State != "" && p.State != "active" && p.State != "disabled" {
 		v.add("/state", CodeEnum, map[string]any{"allowed": []string{"active", "disabled"}},
-			"%q is not one of active, disabled", brief(p.State)).Fix = strictjson.Nearest(p.State, []string{"active", "disabled"})
+			"%q is not one of active, disabled", strictjson.Brief(p.State)).Fix = strictjson.Nearest(p.State, []string{"active", "disabled"})
 	}
 	v.rights(p.Rights)
 	v.metadata(p.Metadata)
 	v.tags(p.Tags)
 	if p.KeyTTL != "" {
 		if ttl, err := time.ParseDuration(p.KeyTTL); err != nil || ttl < time.Second || ttl > maxTTL {
-			v.add("/keyTtl", CodeTTL, nil, "%q is not a time to live; use a number and a unit, such as \"720h\", of at least 1s", brief(p.KeyTTL))
+			v.add("/keyTtl", CodeTTL, nil, "%q is not a time to live; use a number and a unit, such as \"720h\", of at least 1s", strictjson.Brief(p.KeyTTL))
 		}
 	}
 	return v.problems
@@ -136,13 +136,13 @@ func (v *findings) text(path, s string, least, most int) {
 	case n > most:
 		v.add(path, CodeLength, map[string]any{"max": most, "got": n}, "this has %d characters; at most %d are allowed", n, most)
 	case hasControl(s) || strings.TrimSpace(s) != s:
-		v.add(path, CodeText, nil, "%q must not have control characters or a space at its ends; remove them", brief(s))
+		v.add(path, CodeText, nil, "%q must not have control characters or a space at its ends; remove them", strictjson.Brief(s))
 	}
 }
 
 func (v *findings) id(path, id string) {
 	if !validID(id) {
-		v.add(path, CodeID, nil, "%q is not an id; it has 1 to %d of the characters a-z, 0-9 and -", brief(id), maxID)
+		v.add(path, CodeID, nil, "%q is not an id; it has 1 to %d of the characters a-z, 0-9 and -", strictjson.Brief(id), maxID)
 	}
 }
 
@@ -153,7 +153,7 @@ func validID(id string) bool {
 func (v *findings) unique(path string, items []string) {
 	for i, item := range items {
 		if slices.Contains(items[:i], item) {
-			v.add(path+"/"+strconv.Itoa(i), CodeItems, map[string]any{"item": brief(item)}, "%q stands twice; keep one", brief(item))
+			v.add(path+"/"+strconv.Itoa(i), CodeItems, map[string]any{"item": strictjson.Brief(item)}, "%q stands twice; keep one", strictjson.Brief(item))
 		}
 	}
 }
@@ -177,9 +177,9 @@ func (v *findings) metadata(m map[string]string) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		path := "/metadata/" + strictjson.Escape(brief(name))
+		path := "/metadata/" + strictjson.Escape(strictjson.Brief(name))
 		if n := utf8.RuneCountInString(name); n == 0 || n > maxID || hasControl(name) || strings.ContainsAny(name, "{} ") {
-			v.add(path, CodeText, nil, "%q is not a name of metadata; use 1 to %d characters without spaces, braces and control characters", brief(name), maxID)
+			v.add(path, CodeText, nil, "%q is not a name of metadata; use 1 to %d characters without spaces, braces and control characters", strictjson.Brief(name), maxID)
 		}
 		if len(m[name]) > maxValue {
 			v.length(path, len(m[name]), maxValue)
@@ -215,7 +215,7 @@ func (v *findings) rights(rights []Right) {
 			}
 			for k, m := range e.Methods {
 				if m != "*" && (m == "" || len(m) > 32 || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != "") {
-					v.add(path+"/methods/"+strconv.Itoa(k), CodeMethod, nil, "%q is not a method; use upper-case letters, such as GET", brief(m))
+					v.add(path+"/methods/"+strconv.Itoa(k), CodeMethod, nil, "%q is not a method; use upper-case letters, such as GET", strictjson.Brief(m))
 				}
 			}
 			v.unique(path+"/methods", e.Methods[:min(len(e.Methods), maxList)])
@@ -229,17 +229,4 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool {
 		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == utf8.RuneError
 	})
-}
-
-// brief keeps a hostile value from filling a message.
-func brief(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	cut := most
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 // Right allows calls to one API.
@@ -99,7 +101,7 @@ func parsePattern(path string) (pattern, error) {
 	const maxPath = 1024
 	var p pattern
 	if !strings.HasPrefix(path, "/") || len(path) > maxPath || !utf8.ValidString(path) {
-		return p, fmt.Errorf("%q is not a path template; start it with a slash and use at most %d bytes", brief(path), maxPath)
+		return p, fmt.Errorf("%q is not a path template; start it with a slash and use at most %d bytes", strictjson.Brief(path), maxPath)
 	}
 	parts := strings.Split(path[1:], "/")
 	for i, part := range parts {
@@ -107,15 +109,15 @@ func parsePattern(path string) (pattern, error) {
 		case part == "" && last:
 			p.slash = true
 		case part == "":
-			return p, fmt.Errorf("%q has two slashes in a row; keep one", brief(path))
+			return p, fmt.Errorf("%q has two slashes in a row; keep one", strictjson.Brief(path))
 		case part == "**" && last:
 			p.rest = true
 		case part[0] == '{' && part[len(part)-1] == '}':
 			if strings.ContainsRune(part, ':') {
-				return p, fmt.Errorf("%q has an expression; a right takes {name} only, which is any one segment", brief(part))
+				return p, fmt.Errorf("%q has an expression; a right takes {name} only, which is any one segment", strictjson.Brief(part))
 			}
 			if len(part) < 3 || strings.ContainsAny(part[1:len(part)-1], "{}*%") {
-				return p, fmt.Errorf("%q is not a parameter; write {name}", brief(part))
+				return p, fmt.Errorf("%q is not a parameter; write {name}", strictjson.Brief(part))
 			}
 			p.segments = append(p.segments, "")
 		default:
@@ -138,7 +140,7 @@ func plainSegment(part string) (string, error) {
 		if c == '%' && i+2 < len(part) {
 			var n int
 			if n, _ = fmt.Sscanf(part[i+1:i+3], "%02x", &c); n != 1 || !isHex(part[i+1]) || !isHex(part[i+2]) {
-				return "", fmt.Errorf("%q has a %% that is not followed by two hex digits", brief(part))
+				return "", fmt.Errorf("%q has a %% that is not followed by two hex digits", strictjson.Brief(part))
 			}
 			escaped = true
 			i += 2
@@ -146,7 +148,7 @@ func plainSegment(part string) (string, error) {
 		alphanumeric := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 		switch {
 		case c < 0x20 || c == 0x7f || c == '\\' || escaped && c == '/' || !escaped && strings.IndexByte("%?#{}*", c) >= 0:
-			return "", fmt.Errorf("%q has a character that no path segment has; use letters and digits, {name} for any one segment, /** at the end", brief(part))
+			return "", fmt.Errorf("%q has a character that no path segment has; use letters and digits, {name} for any one segment, /** at the end", strictjson.Brief(part))
 		case alphanumeric || strings.IndexByte("-._~", c) >= 0 || !escaped && strings.IndexByte("!$&'()+,;=:@", c) >= 0:
 			b.WriteByte(c)
 		default:
@@ -156,7 +158,7 @@ func plainSegment(part string) (string, error) {
 	if text := b.String(); text != "." && text != ".." && !strings.HasPrefix(text, "..;") {
 		return text, nil
 	}
-	return "", fmt.Errorf("%q is a dot segment; write the path that is meant", brief(part))
+	return "", fmt.Errorf("%q is a dot segment; write the path that is meant", strictjson.Brief(part))
 }
 
 func isHex(c byte) bool {

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/sluice-gateway/sluice/pkg/fault"
+
+	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 // The codes of what two definitions, or two endpoints of one, may not share.
@@ -415,7 +417,7 @@ func (v *findings) endpointShadow(d *Definition, i int, candidates []int) bool {
 		}
 		v.add(fmt.Sprintf("/endpoints/%d/path", i), CodeEndpointShadowed, map[string]any{"other": other},
 			"every request to %s goes to endpoint %d (%s), because a plain parameter comes before an expression; narrow that one",
-			brief(d.Endpoints[i].Path), other, brief(d.Endpoints[other].Path)).Severity = fault.Warning
+			strictjson.Brief(d.Endpoints[i].Path), other, strictjson.Brief(d.Endpoints[other].Path)).Severity = fault.Warning
 		return true
 	}
 	return false

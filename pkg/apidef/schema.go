@@ -159,11 +159,11 @@ func schemaMap(text []byte) (map[string]*Schema, error) {
 // one would make a huge integer.
 func rational(value []byte) (*big.Rat, error) {
 	if f, err := strconv.ParseFloat(string(value), 64); err != nil || len(value) > 64 || f > 1e300 || f < -1e300 || f != 0 && f < 1e-300 && f > -1e-300 {
-		return nil, fmt.Errorf("%s is not a number that can be compared", brief(string(value)))
+		return nil, fmt.Errorf("%s is not a number that can be compared", strictjson.Brief(string(value)))
 	}
 	r, ok := new(big.Rat).SetString(string(value))
 	if !ok {
-		return nil, fmt.Errorf("%s is not a number", brief(string(value)))
+		return nil, fmt.Errorf("%s is not a number", strictjson.Brief(string(value)))
 	}
 	return r, nil
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 // SegmentKind is what one segment of a template matches. The order of the kinds
@@ -58,7 +60,7 @@ func ParseTemplate(path string) (Template, error) {
 	var t Template
 	switch {
 	case !strings.HasPrefix(path, "/"):
-		return t, fmt.Errorf("a path starts with a slash; write %q", "/"+brief(path))
+		return t, fmt.Errorf("a path starts with a slash; write %q", "/"+strictjson.Brief(path))
 	case len(path) > maxTemplate:
 		return t, fmt.Errorf("the path has %d bytes; at most %d are allowed", len(path), maxTemplate)
 	case !utf8.ValidString(path):
@@ -123,16 +125,16 @@ func parseSegment(part string, last bool) (Segment, error) {
 	case part == "**" && last:
 		return Segment{Kind: Rest}, nil
 	case strings.Contains(part, "*") && !strings.HasPrefix(part, "{"):
-		return Segment{}, fmt.Errorf("%q is not understood: ** may only be the last segment, and one segment of any text is {name}", brief(part))
+		return Segment{}, fmt.Errorf("%q is not understood: ** may only be the last segment, and one segment of any text is {name}", strictjson.Brief(part))
 	case !strings.ContainsAny(part, "{}"):
 		text, err := staticText(part, last)
 		return Segment{Kind: Static, Text: text}, err
 	case part[0] != '{' || part[len(part)-1] != '}':
-		return Segment{}, fmt.Errorf("%q mixes text and a parameter; a parameter is a whole segment, such as {name} or {name:regex}", brief(part))
+		return Segment{}, fmt.Errorf("%q mixes text and a parameter; a parameter is a whole segment, such as {name} or {name:regex}", strictjson.Brief(part))
 	}
 	name, expr, isRegex := strings.Cut(part[1:len(part)-1], ":")
 	if !paramName.MatchString(name) {
-		return Segment{}, fmt.Errorf("%q is not a name of a parameter; use letters, digits and _ with a letter first", brief(name))
+		return Segment{}, fmt.Errorf("%q is not a name of a parameter; use letters, digits and _ with a letter first", strictjson.Brief(name))
 	}
 	if !isRegex {
 		return Segment{Kind: Param, Name: name}, nil
@@ -163,22 +165,22 @@ func staticText(part string, last bool) (string, error) {
 				hi, lo = unhex(part[i+1]), unhex(part[i+2])
 			}
 			if hi > 15 || lo > 15 {
-				return "", fmt.Errorf("%q has a %% that is not followed by two hex digits; write a per cent sign as %%25", brief(part))
+				return "", fmt.Errorf("%q has a %% that is not followed by two hex digits; write a per cent sign as %%25", strictjson.Brief(part))
 			}
 			c = hi<<4 | lo
 			i += 2
 		}
 		switch {
 		case c < 0x20 || c == 0x7f:
-			return "", fmt.Errorf("%q has a control character; remove it", brief(part))
+			return "", fmt.Errorf("%q has a control character; remove it", strictjson.Brief(part))
 		case c == '\\' || escaped && c == '/':
-			return "", fmt.Errorf("%q has a backslash or an encoded slash; use a plain slash between segments", brief(part))
+			return "", fmt.Errorf("%q has a backslash or an encoded slash; use a plain slash between segments", strictjson.Brief(part))
 		case !escaped && (c == '?' || c == '#'):
-			return "", fmt.Errorf("%q has a query or a fragment; a path ends before ? and #", brief(part))
+			return "", fmt.Errorf("%q has a query or a fragment; a path ends before ? and #", strictjson.Brief(part))
 		case escaped && c == '%' && i+2 < len(part) && strings.Contains("2E2e2F2f5C5c", part[i+1:i+3]):
-			return "", fmt.Errorf("%q is encoded twice; encode it once", brief(part))
+			return "", fmt.Errorf("%q is encoded twice; encode it once", strictjson.Brief(part))
 		case c == ' ' && last && i == len(part)-1:
-			return "", fmt.Errorf("%q ends in white space; remove it", brief(part))
+			return "", fmt.Errorf("%q ends in white space; remove it", strictjson.Brief(part))
 		case isUnreserved(c) || !escaped && strings.IndexByte("!$&'()*+,;=:@", c) >= 0:
 			b.WriteByte(c)
 		default:
@@ -187,7 +189,7 @@ func staticText(part string, last bool) (string, error) {
 	}
 	text := b.String()
 	if text == "." || text == ".." || strings.HasPrefix(text, "..;") || strings.HasPrefix(text, ".;") {
-		return "", fmt.Errorf("%q is a dot segment; write the path that is meant", brief(part))
+		return "", fmt.Errorf("%q is a dot segment; write the path that is meant", strictjson.Brief(part))
 	}
 	return text, nil
 }
@@ -356,17 +358,4 @@ func restLast(a, b Template, c int) int {
 		return -c
 	}
 	return c
-}
-
-// brief keeps a hostile value from filling a message.
-func brief(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	cut := most
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
 }

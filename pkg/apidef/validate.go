@@ -85,13 +85,13 @@ func (v *findings) identity(d *Definition) {
 	oneOf(v, "/state", d.State, Active, Disabled)
 	v.list("/groups", d.Groups, CodeGroup, func(s string) error {
 		if !ValidID(s) {
-			return fmt.Errorf("%q is not a name of a gateway group; use 1 to %d of the characters a-z, 0-9 and -", brief(s), maxID)
+			return fmt.Errorf("%q is not a name of a gateway group; use 1 to %d of the characters a-z, 0-9 and -", strictjson.Brief(s), maxID)
 		}
 		return nil
 	})
 	label := func(s string) error {
 		if n := utf8.RuneCountInString(s); n == 0 || n > maxID || hasControl(s) || strings.TrimSpace(s) != s {
-			return fmt.Errorf("%q must have 1 to %d characters, no control characters, and no space at its ends", brief(s), maxID)
+			return fmt.Errorf("%q must have 1 to %d characters, no control characters, and no space at its ends", strictjson.Brief(s), maxID)
 		}
 		return nil
 	}
@@ -139,7 +139,7 @@ func (v *findings) list(path string, items []string, code fault.Code, check func
 		if err := check(item); err != nil {
 			v.err(at, code, err)
 		} else if slices.Contains(items[:i], item) {
-			v.add(at, CodeItems, map[string]any{"item": brief(item)}, "%q stands twice; keep one", brief(item))
+			v.add(at, CodeItems, map[string]any{"item": strictjson.Brief(item)}, "%q stands twice; keep one", strictjson.Brief(item))
 		}
 	}
 }
@@ -153,8 +153,8 @@ func oneOf[T ~string](v *findings, path string, got T, allowed ...T) {
 	for i, a := range allowed {
 		names[i] = string(a)
 	}
-	v.add(path, CodeEnum, map[string]any{"allowed": names, "got": brief(string(got))},
-		"%q is not one of %s", brief(string(got)), strings.Join(names, ", ")).Fix = strictjson.Nearest(string(got), names)
+	v.add(path, CodeEnum, map[string]any{"allowed": names, "got": strictjson.Brief(string(got))},
+		"%q is not one of %s", strictjson.Brief(string(got)), strings.Join(names, ", ")).Fix = strictjson.Nearest(string(got), names)
 }
 
 func (v *findings) listen(at string, l Listen) {
@@ -210,7 +210,7 @@ func (v *findings) endpoints(d *Definition) {
 		id := e.EffectiveID()
 		if other, taken := ids[id]; taken {
 			v.add(at+"/id", CodeEndpointID, map[string]any{"id": id, "other": other},
-				"the id %q is also that of endpoint %d (%s); give one of them an id of its own", id, other, brief(d.Endpoints[other].Path))
+				"the id %q is also that of endpoint %d (%s); give one of them an id of its own", id, other, strictjson.Brief(d.Endpoints[other].Path))
 		} else {
 			ids[id] = i
 		}
@@ -251,8 +251,8 @@ func (v *findings) duplicate(at string, d *Definition, i int, space map[string]i
 		if m == "" {
 			name = "every method"
 		}
-		v.add(at, CodeEndpointTwice, map[string]any{"other": other, "method": name, "path": brief(d.Endpoints[i].Path)},
-			"endpoint %d (%s) already answers %s on this path; remove one or change its path", other, brief(d.Endpoints[other].Path), name)
+		v.add(at, CodeEndpointTwice, map[string]any{"other": other, "method": name, "path": strictjson.Brief(d.Endpoints[i].Path)},
+			"endpoint %d (%s) already answers %s on this path; remove one or change its path", other, strictjson.Brief(d.Endpoints[other].Path), name)
 		return
 	}
 }
@@ -267,7 +267,7 @@ func (v *findings) methods(at string, methods []string) {
 		case m == "CONNECT" || m == "TRACE":
 			return fmt.Errorf("%s is not forwarded by a gateway; remove it", m)
 		case m == "" || len(m) > 32 || strings.ContainsFunc(m, func(r rune) bool { return !isMethodChar(r) }):
-			return fmt.Errorf("%q is not a method; use upper-case letters, such as GET", brief(m))
+			return fmt.Errorf("%q is not a method; use upper-case letters, such as GET", strictjson.Brief(m))
 		}
 		return nil
 	})
