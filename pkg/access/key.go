@@ -63,7 +63,7 @@ func ValidateKey(k Key) []fault.Problem {
 	switch k.State {
 	case "", KeyActive, KeySuspended, KeyRevoked:
 	default:
-		v.add("/state", CodeEnum, map[string]any{"allowed": []string{"active", "suspended", "revoked"}},
+		v.add("/state", strictjson.CodeEnum, map[string]any{"allowed": []string{"active", "suspended", "revoked"}},
 			"%q is not one of active, suspended, revoked", strictjson.Brief(string(k.State)))
 	}
 	return v.problems

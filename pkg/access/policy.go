@@ -48,15 +48,11 @@ func (p *Policy) TTL() time.Duration {
 
 // The codes of what ValidatePolicy and ValidateKey find, beside those of strictjson.
 const (
-	CodeRequired fault.Code = "required"       // params name
-	CodeEnum     fault.Code = "not_in_list"    // params allowed
-	CodeLength   fault.Code = "length"         // params min, max, got
-	CodeItems    fault.Code = "duplicate_item" // params item
-	CodeText     fault.Code = "access.text_invalid"
-	CodeID       fault.Code = "access.id_invalid"
-	CodeMethod   fault.Code = "access.method_invalid"
-	CodePath     fault.Code = "access.path_invalid"
-	CodeTTL      fault.Code = "access.ttl_invalid"
+	CodeText   fault.Code = "access.text_invalid"
+	CodeID     fault.Code = "access.id_invalid"
+	CodeMethod fault.Code = "access.method_invalid"
+	CodePath   fault.Code = "access.path_invalid"
+	CodeTTL    fault.Code = "access.ttl_invalid"
 )
 
 // Bounds of policies and keys.
@@ -97,7 +93,7 @@ func ValidatePolicy(p *Policy) []fault.Problem {
 		v.length("/description", n, maxDescription)
 	}
 	if p.State != "" && p.State != "active" && p.State != "disabled" {
-		v.add("/state", CodeEnum, map[string]any{"allowed": []string{"active", "disabled"}},
+		v.add("/state", strictjson.CodeEnum, map[string]any{"allowed": []string{"active", "disabled"}},
 			"%q is not one of active, disabled", strictjson.Brief(p.State)).Fix = strictjson.Nearest(p.State, []string{"active", "disabled"})
 	}
 	v.rights(p.Rights)
@@ -125,16 +121,16 @@ func (v *findings) add(path string, code fault.Code, params map[string]any, form
 }
 
 func (v *findings) length(path string, got, most int) {
-	v.add(path, CodeLength, map[string]any{"max": most, "got": got}, "this has %d; at most %d are allowed", got, most)
+	v.add(path, strictjson.CodeLength, map[string]any{"max": most, "got": got}, "this has %d; at most %d are allowed", got, most)
 }
 
 func (v *findings) text(path, s string, least, most int) {
 	n := utf8.RuneCountInString(s)
 	switch {
 	case n < least:
-		v.add(path, CodeRequired, map[string]any{"name": path[1:]}, "%s is missing; give 1 to %d characters", path[1:], most)
+		v.add(path, strictjson.CodeRequired, map[string]any{"name": path[1:]}, "%s is missing; give 1 to %d characters", path[1:], most)
 	case n > most:
-		v.add(path, CodeLength, map[string]any{"max": most, "got": n}, "this has %d characters; at most %d are allowed", n, most)
+		v.add(path, strictjson.CodeLength, map[string]any{"max": most, "got": n}, "this has %d characters; at most %d are allowed", n, most)
 	case hasControl(s) || strings.TrimSpace(s) != s:
 		v.add(path, CodeText, nil, "%q must not have control characters or a space at its ends; remove them", strictjson.Brief(s))
 	}
@@ -153,7 +149,7 @@ func validID(id string) bool {
 func (v *findings) unique(path string, items []string) {
 	for i, item := range items {
 		if slices.Contains(items[:i], item) {
-			v.add(path+"/"+strconv.Itoa(i), CodeItems, map[string]any{"item": strictjson.Brief(item)}, "%q stands twice; keep one", strictjson.Brief(item))
+			v.add(path+"/"+strconv.Itoa(i), strictjson.CodeItems, map[string]any{"item": strictjson.Brief(item)}, "%q stands twice; keep one", strictjson.Brief(item))
 		}
 	}
 }
@@ -197,7 +193,7 @@ func (v *findings) rights(rights []Right) {
 	for i, r := range rights {
 		at := "/rights/" + strconv.Itoa(i)
 		if r.API == "" {
-			v.add(at+"/api", CodeRequired, map[string]any{"name": "api"}, `the right names no API; write its id, or "*" for every API`)
+			v.add(at+"/api", strictjson.CodeRequired, map[string]any{"name": "api"}, `the right names no API; write its id, or "*" for every API`)
 		} else if r.API != "*" {
 			v.id(at+"/api", r.API)
 		}
@@ -206,7 +202,7 @@ func (v *findings) rights(rights []Right) {
 			continue
 		}
 		if r.Endpoints != nil && len(r.Endpoints) == 0 {
-			v.add(at+"/endpoints", CodeLength, map[string]any{"min": 1, "got": 0}, "the list of endpoints is empty; leave it out to allow every endpoint, or remove the right")
+			v.add(at+"/endpoints", strictjson.CodeLength, map[string]any{"min": 1, "got": 0}, "the list of endpoints is empty; leave it out to allow every endpoint, or remove the right")
 		}
 		for j, e := range r.Endpoints {
 			path := at + "/endpoints/" + strconv.Itoa(j)

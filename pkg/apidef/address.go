@@ -82,7 +82,7 @@ func (v *findings) upstream(at string, u Upstream) {
 		v.add(at+"/targets", CodeNoTargets, nil, "the API has no target to forward to; add one such as {\"url\": \"http://10.0.0.5:3000\"}")
 	}
 	if len(u.Targets) > maxList {
-		v.add(at+"/targets", CodeLength, map[string]any{"max": maxList, "got": len(u.Targets)}, "there are %d targets; at most %d are allowed", len(u.Targets), maxList)
+		v.add(at+"/targets", strictjson.CodeLength, map[string]any{"max": maxList, "got": len(u.Targets)}, "there are %d targets; at most %d are allowed", len(u.Targets), maxList)
 		return
 	}
 	seen, taken := map[string]bool{}, 0
@@ -90,7 +90,7 @@ func (v *findings) upstream(at string, u Upstream) {
 		path := at + "/targets/" + strconv.Itoa(i)
 		v.target(path, t)
 		if seen[t.URL] {
-			v.add(path+"/url", CodeItems, map[string]any{"item": strictjson.Brief(t.URL)}, "%q stands twice; keep one and give it a weight", strictjson.Brief(t.URL))
+			v.add(path+"/url", strictjson.CodeItems, map[string]any{"item": strictjson.Brief(t.URL)}, "%q stands twice; keep one and give it a weight", strictjson.Brief(t.URL))
 		}
 		seen[t.URL] = true
 		if t.EffectiveWeight() > 0 {

@@ -27,7 +27,16 @@ const (
 	CodeNotAvailable fault.Code = "not_available"   // part of the language, but nothing reads it yet
 	CodeType         fault.Code = "wrong_type"      // params expected and got
 	CodeValue        fault.Code = "invalid_value"   // right type, but not a value of it
-	CodeRange        fault.Code = "out_of_range"    // a number that does not fit
+	CodeRange        fault.Code = "out_of_range"    // a number that does not fit; params min, max, got
+)
+
+// The codes of common rules that the readers of a document check after it.
+const (
+	CodeRequired fault.Code = "required"         // params name
+	CodeEnum     fault.Code = "not_in_list"      // params allowed; Fix holds the nearest one
+	CodePattern  fault.Code = "pattern_mismatch" // params pattern
+	CodeLength   fault.Code = "length"           // of a text or list; params min, max, got
+	CodeItems    fault.Code = "duplicate_item"   // an item twice in a list; params item
 )
 
 // Limits of a document unless Options says otherwise.
