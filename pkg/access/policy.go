@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/pathtemplate"
 	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
@@ -206,7 +207,7 @@ func (v *findings) rights(rights []Right) {
 		}
 		for j, e := range r.Endpoints {
 			path := at + "/endpoints/" + strconv.Itoa(j)
-			if _, err := parsePattern(e.Path); err != nil {
+			if _, err := pathtemplate.Parse(e.Path); err != nil {
 				v.add(path+"/path", CodePath, nil, "%s", err)
 			}
 			for k, m := range e.Methods {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gateway/sluice/pkg/pathtemplate"
 	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
@@ -128,8 +129,8 @@ func checkTarget(raw string) error {
 	if raw == "" {
 		return errors.New("the target has no address; write one such as http://10.0.0.5:3000")
 	}
-	if strings.TrimSpace(raw) != raw || hasControl(raw) || len(raw) > maxTemplate {
-		return fmt.Errorf("%q has white space, control characters or more than %d bytes", strictjson.Brief(raw), maxTemplate)
+	if strings.TrimSpace(raw) != raw || hasControl(raw) || len(raw) > pathtemplate.MaxLength {
+		return fmt.Errorf("%q has white space, control characters or more than %d bytes", strictjson.Brief(raw), pathtemplate.MaxLength)
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" {

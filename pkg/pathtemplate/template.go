@@ -1,4 +1,7 @@
-package apidef
+// Package pathtemplate reads and compares path templates such as
+// /orders/{id:[0-9]+} and /admin/**. Definitions (listen paths and endpoints),
+// rights of keys and policies, and the gateway's routes all speak of paths by it.
+package pathtemplate
 
 import (
 	"cmp"
@@ -19,7 +22,7 @@ type SegmentKind uint8
 const (
 	Static SegmentKind = iota // exactly Text
 	Param                     // any one segment that is not empty
-	Regex                     // one segment that Regexp matches as a whole
+	Regex                     // one segment that is not empty and that Regexp matches as a whole
 	Rest                      // "/**" at the end: nothing, "/", or everything below
 )
 
@@ -29,7 +32,7 @@ type Segment struct {
 	Text   string         // of Static: as the gateway spells paths after normalising
 	Name   string         // of Param and Regex
 	Regexp *regexp.Regexp // of Regex: anchored at both ends
-	source string         // of Regex: as written
+	Source string         // of Regex: the expression as written
 }
 
 // Template is a compiled path template. It matches paths in the gateway's
@@ -43,26 +46,26 @@ type Template struct {
 
 // Bounds of a template, so that compiling and matching stay cheap.
 const (
-	maxTemplate = 1024 // bytes
+	MaxLength   = 1024 // bytes
 	maxSegments = 64
 	maxRegexp   = 256 // bytes of one regular expression
 )
 
 var paramName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
-// ParseTemplate compiles a path template: it starts with a slash, and each
+// Parse compiles a path template: it starts with a slash, and each
 // segment is static text, {name}, {name:regex} (RE2, anchored, matched against
 // one segment), or ** as the last one, which matches the path above it too:
 // "/admin/**" matches "/admin", "/admin/" and "/admin/x/y". Static text is
 // brought to the normalised form of the gateway. The error is one sentence that
 // says what is wrong and the mend.
-func ParseTemplate(path string) (Template, error) {
+func Parse(path string) (Template, error) {
 	var t Template
 	switch {
 	case !strings.HasPrefix(path, "/"):
 		return t, fmt.Errorf("a path starts with a slash; write %q", "/"+strictjson.Brief(path))
-	case len(path) > maxTemplate:
-		return t, fmt.Errorf("the path has %d bytes; at most %d are allowed", len(path), maxTemplate)
+	case len(path) > MaxLength:
+		return t, fmt.Errorf("the path has %d bytes; at most %d are allowed", len(path), MaxLength)
 	case !utf8.ValidString(path):
 		return t, fmt.Errorf("the path is not valid UTF-8")
 	}
@@ -149,7 +152,7 @@ func parseSegment(part string, last bool) (Segment, error) {
 	if err != nil {
 		return Segment{}, fmt.Errorf("the expression of {%s} cannot be anchored: %w", name, err)
 	}
-	return Segment{Kind: Regex, Name: name, Regexp: compiled, source: expr}, nil
+	return Segment{Kind: Regex, Name: name, Regexp: compiled, Source: expr}, nil
 }
 
 // staticText brings one segment to the form in which the gateway matches, and
@@ -211,31 +214,6 @@ func unhex(c byte) byte {
 	return 0xff
 }
 
-// ParseListenPath compiles a listen path: a template without ** whose slash at
-// the end means nothing, so that "/orders" and "/orders/" are one.
-func ParseListenPath(path string) (Template, error) {
-	t, err := ParseTemplate(path)
-	if err != nil {
-		return t, err
-	}
-	t.Slash = len(t.Segments) == 0
-	if n := len(t.Segments); n > 0 && t.Segments[n-1].Kind == Rest {
-		return t, fmt.Errorf("a listen path matches everything below it by itself; remove the /** at its end")
-	}
-	return t, nil
-}
-
-// NormalizePath is the one spelling of a listen path: without a slash at the
-// end, escapes as the gateway compares them. A path that is not valid is
-// returned as it is.
-func NormalizePath(path string) string {
-	t, err := ParseListenPath(path)
-	if err != nil {
-		return path
-	}
-	return t.String()
-}
-
 // String is the template's normalised spelling; it parses to the same template.
 func (t Template) String() string { return t.spell(false) }
 
@@ -257,7 +235,7 @@ func (t Template) spell(anonymous bool) string {
 		case Param:
 			b.WriteString("{" + name + "}")
 		case Regex:
-			b.WriteString("{" + name + ":" + s.source + "}")
+			b.WriteString("{" + name + ":" + s.Source + "}")
 		case Rest:
 			b.WriteString("**")
 		}
@@ -266,6 +244,11 @@ func (t Template) spell(anonymous bool) string {
 		b.WriteByte('/')
 	}
 	return b.String()
+}
+
+// SameSegment tells whether two segments match the same, names aside.
+func SameSegment(a, b Segment) bool {
+	return a.Kind == b.Kind && a.Text == b.Text && a.Source == b.Source
 }
 
 // IsLiteral tells whether the template is static text only.
@@ -320,7 +303,7 @@ func (s Segment) Match(part string) bool {
 	case Param:
 		return part != ""
 	case Regex:
-		return s.Regexp.MatchString(part)
+		return part != "" && s.Regexp.MatchString(part)
 	}
 	return true
 }
@@ -332,7 +315,7 @@ func (s Segment) Match(part string) bool {
 func Compare(a, b Template) int {
 	for i := range min(len(a.Segments), len(b.Segments)) {
 		x, y := a.Segments[i], b.Segments[i]
-		if c := cmp.Or(cmp.Compare(x.Kind, y.Kind), strings.Compare(x.Text, y.Text), strings.Compare(x.source, y.source)); c != 0 {
+		if c := cmp.Or(cmp.Compare(x.Kind, y.Kind), strings.Compare(x.Text, y.Text), strings.Compare(x.Source, y.Source)); c != 0 {
 			return c
 		}
 	}
