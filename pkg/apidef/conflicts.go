@@ -314,7 +314,7 @@ func (v *findings) shadows(e *entry, found map[*entry]string) {
 	})
 	for _, other := range others[:min(len(others), maxShadows)] {
 		winner, loser, wins := e, other, "this"
-		if pathtemplate.Compare(other.template, e.template) < 0 {
+		if CompareListen(other.template, e.template) < 0 {
 			winner, loser, wins = other, e, "other"
 		}
 		example := common(e.template, other.template)
@@ -325,7 +325,7 @@ func (v *findings) shadows(e *entry, found map[*entry]string) {
 			name = fmt.Sprintf("the API %q", other.name)
 			params["id"], params["name"] = other.id, other.name
 		}
-		message := "requests to %s match this API and %s (%s); they go to %s, because its path is the more specific one"
+		message := "requests to %s match this API and %s (%s); they go to %s, because its path is longer or more specific"
 		to := name
 		if wins == "this" {
 			to = "this API"

@@ -1,6 +1,7 @@
 package apidef
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/sluice-gateway/sluice/pkg/pathtemplate"
@@ -23,8 +24,15 @@ const (
 	Rest   = pathtemplate.Rest
 )
 
-// Compare orders templates by precedence; see pathtemplate.Compare.
+// Compare orders endpoint templates by precedence; see pathtemplate.Compare.
 func Compare(a, b Template) int { return pathtemplate.Compare(a, b) }
+
+// CompareListen orders listen paths by precedence: where both match at the start
+// of a path, the lesser is taken. The one with more segments comes first, then
+// Compare decides.
+func CompareListen(a, b Template) int {
+	return cmp.Or(cmp.Compare(len(b.Segments), len(a.Segments)), pathtemplate.Compare(a, b))
+}
 
 // ParseTemplate compiles the path template of an endpoint; see pathtemplate.Parse.
 func ParseTemplate(path string) (Template, error) { return pathtemplate.Parse(path) }

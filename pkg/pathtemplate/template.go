@@ -178,20 +178,22 @@ func staticText(part string, last bool) (string, error) {
 			return "", fmt.Errorf("%q has a control character; remove it", strictjson.Brief(part))
 		case c == '\\' || escaped && c == '/':
 			return "", fmt.Errorf("%q has a backslash or an encoded slash; use a plain slash between segments", strictjson.Brief(part))
+		case !escaped && c == ';':
+			return "", fmt.Errorf("%q has a semicolon; parameters of a segment are not compared, write the segment without them", strictjson.Brief(part))
 		case !escaped && (c == '?' || c == '#'):
 			return "", fmt.Errorf("%q has a query or a fragment; a path ends before ? and #", strictjson.Brief(part))
 		case escaped && c == '%' && i+2 < len(part) && strings.Contains("2E2e2F2f5C5c", part[i+1:i+3]):
 			return "", fmt.Errorf("%q is encoded twice; encode it once", strictjson.Brief(part))
 		case c == ' ' && last && i == len(part)-1:
 			return "", fmt.Errorf("%q ends in white space; remove it", strictjson.Brief(part))
-		case isUnreserved(c) || !escaped && strings.IndexByte("!$&'()*+,;=:@", c) >= 0:
+		case isUnreserved(c) || !escaped && strings.IndexByte("!$&'()*+,=:@", c) >= 0:
 			b.WriteByte(c)
 		default:
 			fmt.Fprintf(&b, "%%%02X", c)
 		}
 	}
 	text := b.String()
-	if text == "." || text == ".." || strings.HasPrefix(text, "..;") || strings.HasPrefix(text, ".;") {
+	if text == "." || text == ".." {
 		return "", fmt.Errorf("%q is a dot segment; write the path that is meant", strictjson.Brief(part))
 	}
 	return text, nil
@@ -295,11 +297,14 @@ func (t Template) Match(path string) bool {
 	return path == "/" && t.Slash
 }
 
-// Match tells whether the segment matches one segment of a path.
+// Match tells whether the segment matches one segment of a path. Static text
+// ignores what follows a semicolon (RFC 3986, section 3.3), so that "/admin;x" is
+// under the rules of "/admin".
 func (s Segment) Match(part string) bool {
 	switch s.Kind {
 	case Static:
-		return part == s.Text
+		name, _, _ := strings.Cut(part, ";")
+		return name == s.Text
 	case Param:
 		return part != ""
 	case Regex:

@@ -27,7 +27,8 @@ func TestParseSpellsAndMatches(t *testing.T) {
 		{"/주문", "/%EC%A3%BC%EB%AC%B8", "/%EC%A3%BC%EB%AC%B8", []string{"/%EC%A3%BC%EB%AC%B8"}, nil},
 		{"/%ec%a3%bc", "/%EC%A3%BC", "/%EC%A3%BC", nil, []string{"/%ec%a3%bc"}},
 		{"/a b", "/a%20b", "/a%20b", []string{"/a%20b"}, nil},
-		{"/a;v=1,2:3@x!$&'()+", "/a;v=1,2:3@x!$&'()+", "/a;v=1,2:3@x!$&'()+", nil, nil},
+		{"/a=1,2:3@x!$&'()+", "/a=1,2:3@x!$&'()+", "/a=1,2:3@x!$&'()+", nil, nil},
+		{"/admin", "/admin", "/admin", []string{"/admin;x=1", "/admin;"}, []string{"/adminx;y", "/;admin"}},
 		{"/a%7Bb", "/a%7Bb", "/a%7Bb", nil, nil},
 		{"/...", "/...", "/...", nil, nil},
 	} {
@@ -54,7 +55,7 @@ func TestParseSpellsAndMatches(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, path := range []string{
-		"", "a", "//", "/a//b", "/a/../b", "/.", "/..", "/%2e%2E/a", "/.%2e", "/..;x", "/.;/a", "/a?b", "/a#b", "/a\\b", "/a%5cb", "/a%2fb",
+		"", "a", "//", "/a//b", "/a/../b", "/.", "/..", "/%2e%2E/a", "/.%2e", "/..;x", "/.;/a", "/a;v=1", "/a?b", "/a#b", "/a\\b", "/a%5cb", "/a%2fb",
 		"/a%00", "/a%0d%0a", "/a\x00", "/a\n", "/%zz", "/%", "/%1", "/%252e", "/a%252Fb", "/a%20", "/a ", "/\xff",
 		"/*", "/a/*/b", "/**/a", "/a**", "/{", "/}", "/{}", "/{1a}", "/{a", "/a}", "/x{a}", "/{a}x", "/{a}{b}", "/{a:}", "/{a:(}", "/{a:a)(b}", `/{a:\8}`,
 		"/{a}/{a}", "/{a:" + strings.Repeat("x", maxRegexp+1) + "}", "/{a:(x{1000}){1000}}", "/" + strings.Repeat("a", MaxLength), strings.Repeat("/a", maxSegments+1), "/{a b}",
