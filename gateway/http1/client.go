@@ -52,7 +52,7 @@ func (p *Pool) do(ctx context.Context, r *message.Request, o *Outbound) (*messag
 		}
 		e := c.do(ctx, r, o, out.b[:m.n], &m)
 		if e == nil {
-			return &c.resp, nil
+			return &c.res.Response, nil
 		}
 		stale, again := e.Err == errStale, c.repeatable(e, o.Method, &m)
 		c.body.done = false
@@ -104,6 +104,8 @@ func (c *upConn) do(ctx context.Context, r *message.Request, o *Outbound, out []
 	if c.used {
 		c.p.reused.Add(1)
 	}
+	c.res = &response{c: c}
+	c.res.Header = c.store
 	err := c.start(out, m.streamed)
 	if err == nil && m.streamed {
 		c.read.set(c.total)
@@ -122,7 +124,7 @@ func (c *upConn) do(ctx context.Context, r *message.Request, o *Outbound, out []
 		}
 		return c.failure(err, ErrFirstByteTimeout)
 	}
-	c.resp.Body = &responseBody{c: c}
+	c.res.Body = c.res
 	return nil
 }
 

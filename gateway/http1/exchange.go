@@ -103,6 +103,7 @@ type requestBody struct {
 	emu      sync.Mutex // orders 100 (Continue) before the final head
 	expect   bool       // the client waits for 100
 	answered bool       // the final head came first
+	broken   atomic.Bool
 }
 
 // Read reads body bytes; the first one sends 100 (Continue) where the client
@@ -122,8 +123,11 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if b.f.done {
 		b.finished()
 	}
-	if err != nil && err != io.EOF && b.x.c.read.fired() {
-		err = ErrSlow
+	if err != nil && err != io.EOF {
+		b.broken.Store(true)
+		if b.x.c.read.fired() {
+			err = ErrSlow
+		}
 	}
 	return n, err
 }
@@ -169,12 +173,19 @@ func (b *requestBody) proceed() error {
 	return b.x.c.send([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
 }
 
-// answer notes the final head, and tells whether the client still waits for 100.
-func (b *requestBody) answer() bool {
+// answer notes the final head, and tells whether what is left of the body lets
+// the connection stay: not where the client still waits for 100, nor where more
+// is left than will be thrown away.
+func (b *requestBody) answer(limit int) bool {
 	b.emu.Lock()
-	defer b.emu.Unlock()
 	b.answered = true
-	return b.expect
+	stay := !b.expect && !b.broken.Load()
+	b.emu.Unlock()
+	if stay && b.mu.TryLock() { // else somebody reads it, maybe to its end
+		stay = b.f.kind != bodyLength || b.f.left <= int64(limit)
+		b.mu.Unlock()
+	}
+	return stay
 }
 
 // end takes the body from whoever still reads it, and tells whether it was read

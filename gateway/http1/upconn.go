@@ -38,7 +38,8 @@ type upConn struct {
 	d     reader
 	f     framing
 	body  framed
-	resp  message.Response
+	res   *response      // of the exchange in work
+	store message.Header // keeps the storage for fields between exchanges
 	reuse bool
 	got   bool // a byte of the response came
 
@@ -196,7 +197,7 @@ func (c *upConn) start(out []byte, follows bool) error {
 
 // head reads the response's head, past informational ones.
 func (c *upConn) head(o *Outbound, r *message.Request) error {
-	p := &c.resp
+	p := &c.res.Response
 	for interim := 0; ; {
 		p.Header.Reset()
 		n, minor, bad := 0, 0, (*refusal)(nil)
@@ -243,7 +244,7 @@ func (c *upConn) head(o *Outbound, r *message.Request) error {
 // frame decides how the body ends and whether the connection may be used again
 // (RFC 9112, 6.3 and 9.3).
 func (c *upConn) frame(method string, minor int) {
-	p, f := &c.resp, &c.f
+	p, f := c.res, &c.f
 	c.reuse = !f.close && (minor == 1 || f.keepAlive)
 	if f.nominated {
 		dropNominated(&p.Header, nil)
@@ -273,11 +274,11 @@ func (c *upConn) tunnel(r *message.Request) error {
 		return malformed("101 without the upgrade that was asked for")
 	}
 	c.read.set(0)
-	c.resp.ContentLength = 0
+	c.res.ContentLength = 0
 	c.body.start(&c.d, bodyNone, 0, c, &c.p.lim)
 	c.reuse = false
-	c.resp.Tunnel = c.nc
-	c.resp.Buffered = append([]byte(nil), c.d.buffered()...)
+	c.res.Tunnel = c.nc
+	c.res.Buffered = append([]byte(nil), c.d.buffered()...)
 	return nil
 }
 
@@ -316,9 +317,12 @@ func (c *upConn) end() {
 	if !fit {
 		_ = c.nc.Close()
 	}
-	h := c.resp.Header
-	h.Reset()
-	c.resp = message.Response{Header: h}
+	if c.res != nil {
+		c.store = c.res.Header
+		c.store.Reset()
+		c.res.Header, c.res.Trailer, c.res.Tunnel, c.res.Buffered = message.Header{}, nil, nil, nil
+		c.res = nil
+	}
 	c.d.r = c.d.w // what is left over is nobody's
 	c.d.reset()
 	if fit {
@@ -328,15 +332,16 @@ func (c *upConn) end() {
 	c.p.drop(c)
 }
 
-// responseBody is the Body of one response. It is an object of its own so that a
-// second Close cannot touch an exchange that came later.
-type responseBody struct {
+// response is one response and its Body. It is an object of its own so that what
+// is done with it after Close cannot touch an exchange that came later.
+type response struct {
+	message.Response
 	mu sync.Mutex
 	c  *upConn // nil after Close
 }
 
 // Read reads body bytes; its errors are *Error or io.EOF.
-func (b *responseBody) Read(p []byte) (int, error) {
+func (b *response) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.c == nil {
@@ -351,7 +356,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 
 func (c *upConn) bodyError(err error) error {
 	if err == io.EOF {
-		c.resp.Trailer = c.body.trailer
+		c.res.Trailer = c.body.trailer
 		return err
 	}
 	e := c.failure(err, ErrBodyTimeout)
@@ -361,7 +366,7 @@ func (c *upConn) bodyError(err error) error {
 
 // WriteTo writes the body from the connection's own buffer, and flushes w before
 // it waits where the response is a stream.
-func (b *responseBody) WriteTo(w io.Writer) (int64, error) {
+func (b *response) WriteTo(w io.Writer) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.c == nil {
@@ -370,7 +375,7 @@ func (b *responseBody) WriteTo(w io.Writer) (int64, error) {
 	c := b.c
 	fl, _ := w.(interface{ Flush() error })
 	for sent := int64(0); ; {
-		if n, err := c.body.ready(); c.resp.Stream && fl != nil && err == nil && (n == 0 || c.d.r == c.d.w) {
+		if n, err := c.body.ready(); c.res.Stream && fl != nil && err == nil && (n == 0 || c.d.r == c.d.w) {
 			if err := fl.Flush(); err != nil {
 				return sent, err
 			}
@@ -392,7 +397,7 @@ func (b *responseBody) WriteTo(w io.Writer) (int64, error) {
 
 // Close gives the connection back, or ends it when the body was not read to its
 // end. The response is not valid after it.
-func (b *responseBody) Close() error {
+func (b *response) Close() error {
 	b.mu.Lock()
 	c := b.c
 	b.c = nil

@@ -163,7 +163,7 @@ func (w *writer) frame(r *message.Response) {
 	w.close = !x.keep || w.mode == writeUntilClose || c.s.draining.Load() ||
 		c.s.c.MaxRequestsPerConnection > 0 && c.served >= c.s.c.MaxRequestsPerConnection
 	if x.body != nil {
-		if x.body.answer() {
+		if !x.body.answer(c.s.c.DrainBody) {
 			w.close, w.linger = true, true
 		}
 	}
