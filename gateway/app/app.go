@@ -6,17 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sluice-gateway/sluice/gateway/admin"
@@ -80,10 +76,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	me, err := identify(c)
+	id, name, err := fleet.Identify(c.Data, c.Name)
 	if err != nil {
 		return nil, err
 	}
+	me := &filter.Node{ID: id, Name: name, Group: c.Group}
 	rdb, err := redisdb.Open(c.Redis)
 	if err != nil {
 		return nil, err
@@ -202,35 +199,6 @@ type policies struct{ w *route.World }
 func (p policies) Policies(org string) (map[string]access.Policy, session.Stamp) {
 	t := p.w.Load()
 	return t.Policies(org), session.Stamp{Generation: t.PolicyGeneration()}
-}
-
-// identify reads the node's id from the data folder, or makes one.
-func identify(c Config) (*filter.Node, error) {
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("data %s cannot be made: %w; name a folder that the gateway may write to", c.Data, err)
-	}
-	name := c.Name
-	if name == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			return nil, fmt.Errorf("the host has no name (%w); set name", err)
-		}
-		name = host
-	}
-	file := filepath.Join(c.Data, "node-id")
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		text = []byte(uuid.NewString() + "\n")
-		err = os.WriteFile(file, text, 0o600)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the node's id: %w; the data folder must be readable and writable", err)
-	}
-	id, err := uuid.Parse(strings.TrimSpace(string(text)))
-	if err != nil {
-		return nil, fmt.Errorf("%s does not hold a node id; remove it to get a new one", file)
-	}
-	return &filter.Node{ID: id.String(), Name: name, Group: c.Group}, nil
 }
 
 // commands answers what dashboards ask over the bus.

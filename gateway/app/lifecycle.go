@@ -4,10 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
-	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -142,29 +138,12 @@ func load(c *serve.Counters, s *http1.Server, now func() time.Time) func() fleet
 	return func() fleet.Load {
 		n, t := c.Read().Total, now()
 		st := s.Stats()
-		l := fleet.Load{Connections: st.Connections, InFlight: st.Connections - st.Idle, RSS: resident(), Goroutines: int64(runtime.NumGoroutine())}
+		l := fleet.ProcessLoad()
+		l.Connections, l.InFlight = st.Connections, st.Connections-st.Idle
 		if d := t.Sub(at).Seconds(); d > 0 {
 			l.RPS = float64(n-last) / d
 		}
 		last, at = n, t
 		return l
 	}
-}
-
-// resident is the process's resident memory in bytes (proc(5), statm), 0 where
-// the system does not say.
-func resident() int64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	f := strings.Fields(string(text))
-	if len(f) < 2 {
-		return 0
-	}
-	pages, err := strconv.ParseInt(f[1], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return pages * int64(os.Getpagesize())
 }
