@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/jsonschema"
+	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 //go:embed catalog.json
@@ -54,7 +56,8 @@ type Catalog struct {
 }
 
 // ParseSchema compiles a JSON Schema with the formats of the language:
-// "duration" as ParseDuration and "size" as ParseSize read them.
+// "duration" as ParseDuration and "size" as ParseSize read them, and "date-time"
+// (RFC 3339).
 func ParseSchema(text []byte) (*jsonschema.Schema, error) {
 	return jsonschema.Parse(text, func(format string) func(string) error {
 		switch format {
@@ -62,6 +65,13 @@ func ParseSchema(text []byte) (*jsonschema.Schema, error) {
 			return func(s string) error { _, err := ParseDuration(s); return err }
 		case "size":
 			return func(s string) error { _, err := ParseSize(s); return err }
+		case "date-time":
+			return func(s string) error {
+				if _, err := time.Parse(time.RFC3339, s); err != nil {
+					return fmt.Errorf("%q is not an instant as in RFC 3339, such as \"2026-12-01T00:00:00Z\"", strictjson.Brief(s))
+				}
+				return nil
+			}
 		}
 		return nil
 	})

@@ -198,11 +198,15 @@ func filled(apis int) *Index {
 	return x
 }
 
-// wide is a definition that many others of filled overlap, with 1000 endpoints.
+// wide is a definition that many others of filled overlap, with 1000 endpoints, 50 of them with an expression.
 func wide() *Definition {
 	d := &Definition{ID: "new", Name: "New", Listen: Listen{Path: "/{any}/{thing:serv.*}", Domains: []string{"api.example.com", "t4.example.com"}}}
 	for j := range 1000 {
-		d.Endpoints = append(d.Endpoints, Endpoint{Methods: []string{"GET"}, Path: fmt.Sprintf("/things-%d/{id:[0-9]+}", j)})
+		path := fmt.Sprintf("/things-%d/{id}", j)
+		if j%20 == 0 {
+			path = fmt.Sprintf("/things-%d/{id:[0-9]+}", j)
+		}
+		d.Endpoints = append(d.Endpoints, Endpoint{Methods: []string{"GET"}, Path: path})
 	}
 	return d
 }

@@ -95,3 +95,16 @@ func TestEmbeddedFilesAreUsable(t *testing.T) {
 		t.Error("the embedded catalog is handed out")
 	}
 }
+
+func TestFormatsOfTheLanguage(t *testing.T) {
+	s, err := ParseSchema([]byte(`{"properties":{"wait":{"format":"duration"},"max":{"format":"size"},"until":{"format":"date-time"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems := s.Check([]byte(`{"wait":"30s","max":"1MiB","until":"2026-12-01T00:00:00Z"}`), ""); problems != nil {
+		t.Error(problems)
+	}
+	if problems := s.Check([]byte(`{"wait":"30","max":"1","until":"soon"}`), ""); len(problems) != 3 {
+		t.Error(problems)
+	}
+}

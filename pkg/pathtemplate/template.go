@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
 
@@ -145,7 +146,7 @@ func parseSegment(part string, last bool) (Segment, error) {
 	if expr == "" || len(expr) > maxRegexp {
 		return Segment{}, fmt.Errorf("the expression of {%s} must have 1 to %d bytes; without an expression write {%s}", name, maxRegexp, name)
 	}
-	if _, err := regexp.Compile(expr); err != nil {
+	if _, err := syntax.Parse(expr, syntax.Perl); err != nil { // alone, so that ")(" cannot escape the anchors
 		return Segment{}, fmt.Errorf("the expression of {%s} does not compile as RE2: %w", name, err)
 	}
 	compiled, err := regexp.Compile(`\A(?:` + expr + `)\z`)
