@@ -142,14 +142,3 @@ func (d driverLog) Printf(ctx context.Context, format string, v ...any) {
 		d.log.DebugContext(ctx, "redis driver", "line", fmt.Sprintf(format, v...))
 	}
 }
-
-// LogTo sends what the client library says of itself (lost connections, mostly) to
-// a logger, at level debug: whoever calls Redis gets the error and reports it once.
-// The library has one logger for the whole process, so this is for its start.
-func LogTo(l *slog.Logger) { redis.SetLogger(quiet{l}) }
-
-type quiet struct{ l *slog.Logger }
-
-func (q quiet) Printf(ctx context.Context, format string, v ...any) {
-	q.l.DebugContext(ctx, "redis client", "said", fmt.Sprintf(format, v...))
-}
