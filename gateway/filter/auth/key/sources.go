@@ -23,7 +23,7 @@ func (s Source) check() error {
 			ps.Addf("/header", "auth.source", "%q is not the name of a header field.", s.Header)
 		} else if k == message.Cookie {
 			ps.Addf("/header", "auth.source", `Name the cookie: {"cookie": "NAME"}.`)
-		} else if k.HopByHop() && k != message.ProxyAuthorization || k == message.Host || k == message.ContentLength {
+		} else if k.HopByHop() || k == message.Host || k == message.ContentLength {
 			ps.Addf("/header", "auth.source", "The header %s cannot hold a key.", s.Header)
 		}
 	}
