@@ -5,7 +5,7 @@ package main
 
 // language lists the language packages from left to right: each may import those right of it (R2).
 func language() []string {
-	return []string{"notice", "event", "apidef", "access", "rollup", "record", "fault"}
+	return []string{"notice", "event", "apidef", "access", "rollup", "record", "strictjson", "fault"}
 }
 
 // base packages import the standard library, the language and one another.
