@@ -162,8 +162,10 @@ func paging(t *testing.T, db *mongo.Database) {
 	var docs []any
 	for i := range 500 {
 		docs = append(docs, bson.D{
-			{Key: "_id", Value: fmt.Sprintf("id-%03d", i)}, {Key: "t", Value: i / 3},
-			{Key: "s", Value: fmt.Sprintf("Name %d", i)}, {Key: "tags", Value: bson.A{fmt.Sprint(i % 3), "all"}},
+			{Key: "_id", Value: fmt.Sprintf("id-%03d", i)},
+			{Key: "t", Value: i / 3},
+			{Key: "s", Value: fmt.Sprintf("Name %d", i)},
+			{Key: "tags", Value: bson.A{fmt.Sprint(i % 3), "all"}},
 		})
 	}
 	_, err := c.InsertMany(ctx, docs)
