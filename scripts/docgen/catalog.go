@@ -66,6 +66,7 @@ type catalogEntry struct {
 	Summary     map[string]string `json:"summary"`
 	StatusCodes []int             `json:"statusCodes"`
 	Schema      *schema           `json:"schema"`
+	dir         string            // folder of the options' struct
 }
 
 // filterCatalog makes pkg/apidef/catalog.json from the order of the chain.
@@ -98,6 +99,7 @@ func catalog(s *source, specs []filterSpec) ([]catalogEntry, error) {
 		e := catalogEntry{
 			Name: f.Name, Stage: f.Stage, Order: i + 1, Scope: []string{"api", "endpoint"}, Schema: sch,
 			Summary: map[string]string{"en": f.EN, "ko": f.KO}, StatusCodes: slices.Clone(f.StatusCodes),
+			dir: strings.TrimPrefix(f.Package, s.prefix),
 		}
 		if f.APIOnly {
 			e.Scope = []string{"api"}
@@ -110,10 +112,11 @@ func catalog(s *source, specs []filterSpec) ([]catalogEntry, error) {
 	return entries, nil
 }
 
-var optionsBlock = regexp.MustCompile(`(?s)<!-- options: ([A-Za-z0-9]+) -->\n.*?<!-- /options -->`)
+var optionsBlock = regexp.MustCompile(`(?s)<!-- options(?:: ([A-Za-z0-9]+))? -->\n.*?<!-- /options -->`)
 
-// filterReadmes fills the blocks between "<!-- options: name -->" and "<!-- /options -->" in the READMEs
-// below gateway/filter with the table of the filter's options.
+// filterReadmes fills the blocks between "<!-- options -->" and "<!-- /options -->" in the READMEs below
+// gateway/filter with the tables of the options of the folder's filters. "<!-- options: name -->" asks
+// for one filter.
 func filterReadmes(s *source) ([]output, error) {
 	specs, err := filters(s)
 	if err != nil {
@@ -130,7 +133,7 @@ func filterReadmes(s *source) ([]output, error) {
 		if err != nil {
 			continue
 		}
-		filled, err := fillOptions(string(text), entries)
+		filled, err := fillOptions(string(text), dir, entries)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -139,16 +142,29 @@ func filterReadmes(s *source) ([]output, error) {
 	return out, nil
 }
 
-func fillOptions(text string, entries []catalogEntry) (string, error) {
+func fillOptions(text, dir string, entries []catalogEntry) (string, error) {
 	var unknown error
 	text = optionsBlock.ReplaceAllStringFunc(text, func(block string) string {
+		begin, _, _ := strings.Cut(block, "\n")
 		name := optionsBlock.FindStringSubmatch(block)[1]
-		i := slices.IndexFunc(entries, func(e catalogEntry) bool { return e.Name == name })
-		if i < 0 {
-			unknown = fmt.Errorf("no filter is named %q", name)
-			return block
+		var mine []catalogEntry
+		for _, e := range entries {
+			if e.Name == name || (name == "" && e.dir == dir) {
+				mine = append(mine, e)
+			}
 		}
-		return fmt.Sprintf("<!-- options: %s -->\n%s<!-- /options -->", name, optionsTable(entries[i].Schema))
+		if name != "" && len(mine) == 0 {
+			unknown = fmt.Errorf("no filter is named %q", name)
+		}
+		slices.SortFunc(mine, func(x, y catalogEntry) int { return strings.Compare(x.Name, y.Name) })
+		var b strings.Builder
+		for i, e := range mine {
+			if len(mine) > 1 {
+				fmt.Fprintf(&b, "%s`%s`:\n\n", strings.Repeat("\n", min(i, 1)), e.Name)
+			}
+			b.WriteString(optionsTable(e.Schema))
+		}
+		return begin + "\n" + b.String() + "<!-- /options -->"
 	})
 	return text, unknown
 }

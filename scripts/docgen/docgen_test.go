@@ -149,7 +149,7 @@ func TestMistakesInTagsAreErrors(t *testing.T) {
 }
 
 func TestAnUnknownFilterInAREADMEIsAnError(t *testing.T) {
-	_, err := fillOptions("<!-- options: nope -->\n<!-- /options -->", nil)
+	_, err := fillOptions("<!-- options: nope -->\n<!-- /options -->", "", nil)
 	if err == nil || !strings.Contains(err.Error(), "nope") {
 		t.Errorf("got %v", err)
 	}
