@@ -67,7 +67,7 @@ func refuseCall(t *tree, p *pkg, f *file, from, name string) (rule, text string)
 		}
 	}
 	ours, own := strings.CutPrefix(from, t.prefix)
-	if own && openers()[ours] == name && !p.main() && !inApp && !test && p.Dir != ours {
+	if own && openers()[ours] == name && !p.main() && !inApp && !test && p.Dir != ours && !under(p.Dir, openersWithin()...) {
 		return "R4", ours + "." + name + " opens connections or files: app calls it and hands the result on"
 	}
 	return "", ""

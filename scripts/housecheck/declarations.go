@@ -7,8 +7,11 @@ import (
 )
 
 // checkDeclarations refuses init functions and package variables, but for sentinel errors, compiled
-// regular expressions, interface guards and embedded files.
+// regular expressions, interface guards and embedded files. Packages that serve tests are tests.
 func checkDeclarations(p *pkg) (out []finding) {
+	if p.testing() {
+		return nil
+	}
 	for _, f := range p.production() {
 		for _, decl := range f.AST.Decls {
 			switch d := decl.(type) {
