@@ -46,10 +46,16 @@ func peekFD(fd uintptr) error {
 // poller. As it cannot block, the scheduler is not told of it: its watch over long
 // system calls would cost more than the call, when cores are scarce.
 func readFD(fd uintptr, p []byte) (int, error) {
+	if raceDetector {
+		return syscall.Read(int(fd), p)
+	}
 	return rawCall(syscall.SYS_READ, fd, p)
 }
 
 func writeFD(fd uintptr, p []byte) (int, error) {
+	if raceDetector {
+		return syscall.Write(int(fd), p)
+	}
 	return rawCall(syscall.SYS_WRITE, fd, p)
 }
 
