@@ -1,0 +1,90 @@
+-- Compare and set all roots of one publication.
+-- KEYS: the set of named hashes, then one root per group.
+-- ARGV: epoch, generation, grace in ms, prefix of contents, named hashes,
+--       dropped hashes (64 hex digits each, joined), then per root: bytes,
+--       signature, hash, parts (joined), and the digest of a stored root that
+--       was found to be forged ('' for none).
+local named = KEYS[1]
+local epoch, generation = tonumber(ARGV[1]), tonumber(ARGV[2])
+local grace, prefix = ARGV[3], ARGV[4]
+local none = string.rep('0', 64)
+
+local function kind(key)
+  return redis.call('TYPE', key).ok
+end
+
+local function each(joined, f)
+  for i = 1, #joined, 64 do
+    f(string.sub(joined, i, i + 63))
+  end
+end
+
+-- 1. Is anything there that is newer, or another root of the same generation?
+local old = {}
+for i = 2, #KEYS do
+  local a = 7 + (i - 2) * 5
+  local t = kind(KEYS[i])
+  if t ~= 'none' and t ~= 'hash' then
+    redis.call('DEL', KEYS[i])
+    t = 'none'
+  end
+  old[i] = ''
+  if t == 'hash' then
+    local cur = redis.call('HMGET', KEYS[i], 'epoch', 'generation', 'root', 'sig', 'parts')
+    local e, g = tonumber(cur[1] or ''), tonumber(cur[2] or '')
+    local digest = redis.sha1hex((cur[1] or '') .. '|' .. (cur[2] or '') .. '|' .. (cur[3] or '') .. '|' .. (cur[4] or ''))
+    if e and g and digest ~= ARGV[a + 4] then
+      if e > epoch or (e == epoch and g > generation) then
+        return {'newer', i - 2}
+      end
+      if e == epoch and g == generation and cur[3] ~= ARGV[a] then
+        return {'diverged', i - 2}
+      end
+    end
+    old[i] = cur[5] or ''
+  end
+end
+
+-- 2. Is every content there?
+local keep, missing = {}, {}
+local function want(hash)
+  if hash ~= none and not keep[hash] then
+    keep[hash] = true
+    if redis.call('EXISTS', prefix .. hash) == 0 then
+      missing[#missing + 1] = hash
+    end
+  end
+end
+each(ARGV[5], want)
+for i = 2, #KEYS do
+  each(ARGV[7 + (i - 2) * 5 + 3], want)
+end
+if #missing > 0 then
+  return {'missing', unpack(missing, 1, math.min(#missing, 1000))}
+end
+
+-- 3. Name them, write the roots, let go of the rest.
+if kind(named) ~= 'set' then
+  redis.call('DEL', named)
+end
+for hash in pairs(keep) do
+  redis.call('PERSIST', prefix .. hash)
+  redis.call('SADD', named, hash)
+end
+local function drop(hash)
+  if hash ~= none and not keep[hash] then
+    if redis.call('SREM', named, hash) == 1 or redis.call('PTTL', prefix .. hash) == -1 then
+      redis.call('PEXPIRE', prefix .. hash, grace)
+    end
+  end
+end
+for i = 2, #KEYS do
+  local a = 7 + (i - 2) * 5
+  if old[i] ~= ARGV[a + 3] then
+    each(old[i], drop)
+  end
+  redis.call('HSET', KEYS[i], 'epoch', ARGV[1], 'generation', ARGV[2], 'root', ARGV[a],
+    'sig', ARGV[a + 1], 'sha', ARGV[a + 2], 'parts', ARGV[a + 3])
+end
+each(ARGV[6], drop)
+return {'held'}
