@@ -271,3 +271,8 @@ func storeUnavailable(err error) error {
 	return fault.Wrap(err, fault.Unavailable, "publish.store_unavailable",
 		"the store does not answer, so nothing was changed; try again when it does")
 }
+
+// warning makes a problem that does not stop a write.
+func warning(code fault.Code, params map[string]any, format string, args ...any) fault.Problem {
+	return fault.Problem{Code: code, Message: fmt.Sprintf(format, args...), Params: params, Severity: fault.Warning}
+}

@@ -10,6 +10,9 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
+// Ref names one revisioned object.
+type Ref struct{ Org, Kind, ID string }
+
 // State is the outcome of the log up to one revision, as far as rules need it:
 // what exists, who serves it, which hosts and paths are taken. It is valid only
 // within the function that it was given to.
@@ -90,4 +93,9 @@ func (s *State) put(o Object) bool {
 // state of a policy.
 func (e Entry) in(group string) bool {
 	return !e.Deleted && (len(e.Groups) == 0 || slices.Contains(e.Groups, group))
+}
+
+// Availability tells whether a listen path is free; see apidef.Index.
+func (s *State) Availability(org, domain, path string, groups []string, exceptID string) apidef.Availability {
+	return s.index.Availability(org, domain, path, groups, exceptID)
 }

@@ -26,13 +26,13 @@ func makeObject(r Revision, c Change, text []byte) Object {
 		o.Deleted = true
 		return o
 	}
-	o.Text, o.Summary = text, summarise(c.ID, text)
+	o.Text, o.Summary = text, Summarise(c.ID, text)
 	return o
 }
 
-// summarise takes from a text what lists show and search. It reads loosely, so
+// Summarise takes from a text what lists show and search. It reads loosely, so
 // that every text which was ever accepted keeps its place in the lists.
-func summarise(id string, text []byte) Summary {
+func Summarise(id string, text []byte) Summary {
 	var d struct {
 		Name   string   `json:"name"`
 		State  string   `json:"state"`
@@ -76,12 +76,12 @@ func DecodeStored(text []byte) *apidef.Definition {
 	}
 	var unknown []string
 	for _, p := range problems {
-		if !unread(p.Code) {
+		if !Unread(p.Code) {
 			return nil
 		}
 		unknown = append(unknown, p.Path)
 	}
-	rest, err := without(text, unknown)
+	rest, err := Without(text, unknown)
 	if err != nil {
 		return nil
 	}
@@ -89,61 +89,14 @@ func DecodeStored(text []byte) *apidef.Definition {
 	return d
 }
 
-// unread tells whether a problem says that nothing reads a member.
-func unread(code fault.Code) bool {
+// Unread tells whether a problem says that nothing reads a member.
+func Unread(code fault.Code) bool {
 	return code == strictjson.CodeUnknownField || code == strictjson.CodeNotAvailable
 }
 
-// keep turns the problems of members that nothing reads into warnings where the
-// stored text has the very same bytes at the same place. It returns the pointers
-// of these members.
-func keep(problems []fault.Problem, stored, text []byte) (kept []string) {
-	if stored == nil {
-		return nil
-	}
-	for i, p := range problems {
-		if !unread(p.Code) || p.Severity != fault.Error {
-			continue
-		}
-		was, ok := at(stored, p.Path)
-		is, also := at(text, p.Path)
-		if ok && also && bytes.Equal(was, is) {
-			problems[i].Severity = fault.Warning
-			kept = append(kept, p.Path)
-		}
-	}
-	return kept
-}
-
-// at returns the bytes of the value that a JSON pointer (RFC 6901) names.
-func at(text []byte, pointer string) ([]byte, bool) {
-	raw := json.RawMessage(text)
-	for _, token := range tokens(pointer) {
-		var object map[string]json.RawMessage
-		var array []json.RawMessage
-		switch {
-		case json.Unmarshal(raw, &object) == nil:
-			next, ok := object[token]
-			if !ok {
-				return nil, false
-			}
-			raw = next
-		case json.Unmarshal(raw, &array) == nil:
-			i, err := strconv.Atoi(token)
-			if err != nil || i < 0 || i >= len(array) {
-				return nil, false
-			}
-			raw = array[i]
-		default:
-			return nil, false
-		}
-	}
-	return raw, true
-}
-
-// without removes members of objects. The layout of the text is not kept: the
+// Without removes members of objects, named by JSON pointers (RFC 6901). The layout of the text is not kept: the
 // outcome is for reading only.
-func without(text []byte, pointers []string) ([]byte, error) {
+func Without(text []byte, pointers []string) ([]byte, error) {
 	var root any
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -151,7 +104,7 @@ func without(text []byte, pointers []string) ([]byte, error) {
 		return nil, err
 	}
 	for _, p := range pointers {
-		path := tokens(p)
+		path := Tokens(p)
 		v := root
 		for i, token := range path {
 			switch here := v.(type) {
@@ -173,7 +126,8 @@ func without(text []byte, pointers []string) ([]byte, error) {
 	return json.Marshal(root)
 }
 
-func tokens(pointer string) []string {
+// Tokens splits a JSON pointer (RFC 6901) into its reference tokens.
+func Tokens(pointer string) []string {
 	if pointer == "" {
 		return nil
 	}

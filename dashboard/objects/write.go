@@ -1,20 +1,19 @@
-package publish
+// Package objects changes revisioned objects: whatever the kind, a text is read
+// and judged by the rules of its kind, becomes a revision, and is published.
+package objects
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
-
-// Ref names one revisioned object.
-type Ref struct{ Org, Kind, ID string }
 
 // Write is what every change comes with.
 type Write struct {
 	Org     string
-	Author  Author
+	Author  publish.Author
 	Note    string // free text kept in the revision; at most 500 characters
 	IfMatch string // the If-Match header (RFC 9110, 13.1.1): the object's ETag, or "*" for any; not for creation
 	DryRun  bool   // judge and plan, store nothing
@@ -22,7 +21,7 @@ type Write struct {
 
 // Result tells what a change did, or would do when it was a dry run.
 type Result struct {
-	Object   Object          // after the change; of a deletion the tombstone; Rev is 0 in a dry run
+	Object   publish.Object  // after the change; of a deletion the tombstone; Rev is 0 in a dry run
 	Revision int64           // the revision that was made; 0 when nothing changed or in a dry run
 	ETag     string          // of Object
 	Problems []fault.Problem // warnings
@@ -59,9 +58,4 @@ func Precondition(ifMatch string, rev int64) error {
 	return fault.New(fault.Stale, "precondition.stale",
 		"it was changed meanwhile: the present version is %s; read it again, then repeat the change", ETag(rev)).
 		With("current", ETag(rev)).With("revision", rev)
-}
-
-// warning makes a problem that does not stop a write.
-func warning(code fault.Code, params map[string]any, format string, args ...any) fault.Problem {
-	return fault.Problem{Code: code, Message: fmt.Sprintf(format, args...), Params: params, Severity: fault.Warning}
 }
