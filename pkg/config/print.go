@@ -42,7 +42,7 @@ func (l *loader) sectionNode(v reflect.Value, key string) *yaml.Node {
 		}
 		value := toNode(f)
 		if s := l.sources[fkey]; s != "" {
-			if value.Kind == yaml.ScalarNode {
+			if value.Kind == yaml.ScalarNode || value.Style == yaml.FlowStyle {
 				value.LineComment = s
 			} else {
 				name.LineComment = s

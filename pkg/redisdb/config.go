@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/config"
@@ -69,7 +71,7 @@ func (c Config) Validate() error {
 		errs = append(errs, config.Invalid("addresses", "there is none", "give at least one host:port, such as 127.0.0.1:6379"))
 	}
 	for _, a := range c.Addresses {
-		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
+		if !hostPort(a) {
 			errs = append(errs, config.Invalid("addresses", fmt.Sprintf("%q is not host:port", a),
 				"write it like redis.example:6379, without redis://"))
 		}
@@ -97,4 +99,13 @@ func (c Config) Validate() error {
 		errs = append(errs, config.Invalid("tls.enabled", "other tls settings are set but tls is off", "set tls.enabled: true"))
 	}
 	return errors.Join(errs...)
+}
+
+func hostPort(a string) bool {
+	host, port, err := net.SplitHostPort(a)
+	if err != nil || host == "" || strings.Contains(host, "/") {
+		return false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -126,4 +127,18 @@ func Ping(ctx context.Context, c redis.UniversalClient) (detail string, err erro
 		return "", fmt.Errorf("redis: %w", err)
 	}
 	return fmt.Sprintf("answered in %.1f ms", float64(time.Since(start).Microseconds())/1000), nil
+}
+
+// LogTo sends what the driver itself has to say (it has one logger for the whole
+// process, standard error by default) to log, at level debug: callers get every
+// error anyway. A composition root calls it once, before the first Open.
+func LogTo(log *slog.Logger) { redis.SetLogger(driverLog{log}) }
+
+type driverLog struct{ log *slog.Logger }
+
+// Printf takes a line of the driver.
+func (d driverLog) Printf(ctx context.Context, format string, v ...any) {
+	if d.log.Enabled(ctx, slog.LevelDebug) {
+		d.log.DebugContext(ctx, "redis driver", "line", fmt.Sprintf(format, v...))
+	}
 }
