@@ -7,7 +7,7 @@ require (
 	github.com/sluice-gateway/sluice/web v0.0.0
 )
 
-require golang.org/x/crypto v0.58.0 // indirect
+require golang.org/x/text v0.43.0
 
 replace github.com/sluice-gateway/sluice/pkg => ../pkg
 
