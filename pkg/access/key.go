@@ -72,4 +72,3 @@ func (k Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.
 
 // String names the key in logs without any secret.
 func (k Key) String() string { return fmt.Sprintf("%s (%s)", k.ID, k.Alias) }
-

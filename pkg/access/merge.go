@@ -35,7 +35,7 @@ type Session struct {
 // skipped and reported; a key all of whose policies were skipped has no rights
 // at all, its own included, because its rights were given along with them.
 // Origins has "/rights/API", "/metadata/NAME" and, for what only a key has,
-// "/expiresAt". The result shares no memory with its input that either changes.
+// "/expiresAt".
 func Merge(k Key, policies map[string]Policy) *Session {
 	s := &Session{Org: k.Org, KeyID: k.ID, Alias: k.Alias, Owner: k.Owner, Subject: k.Owner,
 		ExpiresAt: k.ExpiresAt, State: k.State, Metadata: map[string]string{}, Origins: map[string]string{}}

@@ -12,7 +12,7 @@ type Right struct {
 	// API is the id of the API, or "*" for every API of the organisation.
 	API string `json:"api"`
 	// Endpoints narrows the right. Absent: every endpoint.
-	Endpoints []EndpointRight `json:"endpoints,omitempty"`
+	Endpoints []EndpointRight `json:"endpoints,omitzero"`
 }
 
 // EndpointRight allows methods on a path template inside an API.

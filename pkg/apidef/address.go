@@ -154,14 +154,13 @@ func checkTarget(raw string) error {
 	} else if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
 		return fmt.Errorf("%q is not a port; use 1 to 65535", brief(port))
 	}
-	if u.EscapedPath() != "" {
-		if t, err := ParseTemplate(u.EscapedPath()); err != nil {
-			return err
-		} else if !t.IsLiteral() {
-			return fmt.Errorf("%q has a parameter in its path; a target is one server", brief(raw))
-		}
+	if strings.ContainsAny(u.Path, "{}") {
+		return fmt.Errorf("%q has a parameter in its path; a target is one server", brief(raw))
 	}
-	return nil
+	if u.Path != "" {
+		_, err = ParseTemplate(u.EscapedPath())
+	}
+	return err
 }
 
 func (v *findings) timeouts(at string, t Timeouts) {

@@ -3,6 +3,7 @@ package strictjson
 import (
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -181,8 +182,7 @@ func (d *decoder) object(n *Node, v reflect.Value) {
 	for i := range n.Children {
 		m := &n.Children[i]
 		d.enter(m.Name, -1, false)
-		at := slices.IndexFunc(fields, func(f field) bool { return f.name == m.Name })
-		if at >= 0 {
+		if at := slices.IndexFunc(fields, func(f field) bool { return f.name == m.Name }); at >= 0 {
 			d.value(m, v.FieldByIndex(fields[at].index))
 		} else if !d.o.Extensions || !strings.HasPrefix(m.Name, "x-") {
 			d.unknown(m.Name, fields)
@@ -288,7 +288,7 @@ func (d *decoder) number(err error, raw string) {
 	}
 	p := fault.Problem{Code: CodeType, Message: fmt.Sprintf("%s is not a whole number", brief(raw)),
 		Params: map[string]any{"expected": "a whole number", "got": brief(raw)}}
-	if !strings.ContainsAny(raw, ".eE") {
+	if errors.Is(err, strconv.ErrRange) || !strings.ContainsAny(raw, ".eE") {
 		p = fault.Problem{Code: CodeRange, Message: fmt.Sprintf("%s does not fit here", brief(raw)),
 			Params: map[string]any{"got": brief(raw)}}
 	}

@@ -1,0 +1,6 @@
+//go:build race
+
+package apidef
+
+// raceFactor is how much longer the race detector may take.
+const raceFactor = 20
