@@ -16,7 +16,7 @@ import (
 )
 
 // tries bounds how often a change is begun again because of others.
-const tries = 16
+const tries = 100
 
 // draft is what people set of a key.
 type draft struct {

@@ -62,7 +62,7 @@ func New(e *publish.Engine, views publish.Views, kind string, r Rules) *Collecti
 var errMoved = errors.New("changed meanwhile")
 
 // tries bounds how often a change is begun again because of others.
-const tries = 16
+const tries = 100
 
 // candidate is a change that was judged and waits for its commit.
 type candidate struct {
