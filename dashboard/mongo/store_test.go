@@ -191,3 +191,30 @@ func TestPing(t *testing.T) {
 		t.Errorf("Ping with an ended context: %v", err)
 	}
 }
+
+// MongoDB refuses an upsert that loses the race to insert, whatever the winner
+// stored. The double inserts one at a time, so the rule is checked by itself.
+func TestALostUpsertIsTriedOnceMore(t *testing.T) {
+	duplicate := driver.WriteException{WriteErrors: driver.WriteErrors{{Code: duplicateKey}}}
+	other := errors.New("no server")
+	for name, c := range map[string]struct {
+		answers []error
+		want    error
+		calls   int
+	}{
+		"won":                       {[]error{nil}, nil, 1},
+		"lost to an older one":      {[]error{duplicate, nil}, nil, 2},
+		"lost to a newer one":       {[]error{duplicate, duplicate}, duplicate, 2},
+		"the server is gone":        {[]error{other}, other, 1},
+		"the server is gone by now": {[]error{duplicate, other}, other, 2},
+	} {
+		calls := 0
+		err := upserted(func() error {
+			calls++
+			return c.answers[calls-1]
+		})
+		if calls != c.calls || !reflect.DeepEqual(err, c.want) {
+			t.Errorf("%s: %v after %d calls, want %v after %d", name, err, calls, c.want, c.calls)
+		}
+	}
+}
