@@ -229,7 +229,7 @@ func viewsHostileIDs(t *testing.T, v publish.Views) {
 	var all []publish.Object
 	for i, org := range hostile() {
 		for j, id := range hostile() {
-			if (i+j)%5 != 0 { // a fifth of the pairs is enough
+			if (i+j)%9 != 0 { // a ninth of the pairs is enough
 				continue
 			}
 			o := object(id, int64(len(all)+1))
@@ -254,7 +254,7 @@ func viewsEach(t *testing.T, v publish.Views) {
 		t.Errorf("empty views yield %v", got)
 	}
 	want := map[[3]string]publish.Object{}
-	for i := range 350 {
+	for i := range 230 { // more than two batches
 		o := object(fmt.Sprintf("api-%03d", i), int64(i+1))
 		switch {
 		case i%7 == 0:
@@ -279,7 +279,7 @@ func viewsEach(t *testing.T, v publish.Views) {
 }
 
 func viewsEachWhileWriting(t *testing.T, v publish.Views) {
-	const count = 250
+	const count = 130
 	for i := range count {
 		apply(t, v, object(fmt.Sprintf("api-%03d", i), int64(i+1)))
 	}
