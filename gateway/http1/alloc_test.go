@@ -142,8 +142,12 @@ func TestAnExchangeAllocatesNextToNothing(t *testing.T) {
 		for range 100 {
 			run()
 		}
-		if n := testing.AllocsPerRun(2000, run); n > 2 {
-			t.Errorf("%v objects per proxied %s, at most 2 are allowed", n, name)
+		limit := 2.0
+		if raceDetector { // sync.Pool then forgets on purpose
+			limit = 20
+		}
+		if n := testing.AllocsPerRun(2000, run); n > limit {
+			t.Errorf("%v objects per proxied %s, at most %v are allowed", n, name, limit)
 		} else {
 			t.Logf("%v objects per proxied %s", n, name)
 		}

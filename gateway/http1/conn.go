@@ -148,7 +148,11 @@ func (c *conn) serve() {
 // await waits for the first byte of a request.
 func (c *conn) await() bool {
 	if c.x != nil && len(c.x.d.buffered()) > 0 {
-		return !c.s.draining.Load()
+		if c.s.draining.Load() {
+			c.linger()
+			return false
+		}
+		return true
 	}
 	wait := c.s.c.IdleTimeout
 	if c.served == 0 {

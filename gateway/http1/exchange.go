@@ -84,7 +84,8 @@ func (x *exchange) conclude(panicked bool) bool {
 	switch {
 	case w.err != nil:
 		return false
-	case unread && (w.close || x.c.interrupted || !x.body.drain(x.c.s.c.DrainBody)), w.close && w.linger:
+	case unread && (w.close || x.c.interrupted || !x.body.drain(x.c.s.c.DrainBody)),
+		w.close && (w.linger || len(x.d.buffered()) > 0):
 		x.c.linger()
 		return false
 	}

@@ -250,10 +250,12 @@ func TestHandlersThatGoWrong(t *testing.T) {
 		h    handler
 		want int // 0: the client sees the response break off
 	}{
-		"panics":              {func(w message.Writer, r *message.Request) { panic("x") }, 500},
-		"writes nothing":      {func(w message.Writer, r *message.Request) {}, 500},
-		"writes too little":   {func(w message.Writer, r *message.Request) { answer(w, 200, 5, "abc") }, 0},
-		"never ends chunks":   {func(w message.Writer, r *message.Request) { _ = w.WriteHead(&message.Response{Status: 200, ContentLength: -1}) }, 0},
+		"panics":            {func(w message.Writer, r *message.Request) { panic("x") }, 500},
+		"writes nothing":    {func(w message.Writer, r *message.Request) {}, 500},
+		"writes too little": {func(w message.Writer, r *message.Request) { answer(w, 200, 5, "abc") }, 0},
+		"never ends chunks": {func(w message.Writer, r *message.Request) {
+			_ = w.WriteHead(&message.Response{Status: 200, ContentLength: -1})
+		}, 0},
 		"fails":               {func(w message.Writer, r *message.Request) { w.Fail() }, 0},
 		"forgets to finish":   {func(w message.Writer, r *message.Request) { _ = w.WriteHead(&message.Response{Status: 201}) }, 201},
 		"101 without upgrade": {func(w message.Writer, r *message.Request) { _ = w.WriteHead(&message.Response{Status: 101}) }, 500},

@@ -23,6 +23,7 @@ const gather = 2 << 10
 
 // Errors of a writer's misuse.
 var (
+	errStatus    = errors.New("the status of a response is from 200 to 999")
 	errHeadTwice = errors.New("the response head was written already")
 	errNoHead    = errors.New("the response head was not written")
 	errTooMuch   = errors.New("the response body is longer than its Content-Length")
@@ -113,6 +114,9 @@ func (w *writer) WriteHead(r *message.Response) error {
 	}
 	if r.Status == 101 {
 		return w.switchProtocols(r)
+	}
+	if r.Status < 200 || r.Status > 999 {
+		return errStatus
 	}
 	w.frame(r)
 	b := appendStatus(w.begin(), r.Status, r.Reason)
