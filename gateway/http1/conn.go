@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -236,7 +237,7 @@ func (c *conn) exchange() bool {
 	x := c.x
 	if bad, err := c.readHead(x); bad != nil || err != nil {
 		c.read.set(0)
-		if bad == nil && c.read.fired() && len(x.d.buffered()) > 0 {
+		if bad == nil && c.read.fired() && len(bytes.Trim(x.d.buffered(), "\r\n")) > 0 {
 			bad = &refusal{408, "request.timeout", "the request head did not come in time"}
 		}
 		if bad != nil {
