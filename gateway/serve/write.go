@@ -26,11 +26,13 @@ func (b *buffers) get() *[bufferSize]byte {
 
 func (b *buffers) put(v *[bufferSize]byte) { b.p.Put(v) }
 
-// write sends the exchange's response to the client. A response that cannot be
-// completed ends so that the client can tell.
+// write sends the exchange's response to the client and gives the upstream's
+// connection back. A response that cannot be completed ends so that the client
+// can tell.
 func (h *Handler) write(w message.Writer, x *filter.Exchange) Outcome {
 	resp := x.Response
-	if x.Request.Abort.Fired() || x.Refusal != nil && x.Refusal.Status == upstream.StatusClientClosed {
+	defer func() { _ = resp.Body.Close() }()
+	if resp.Status == upstream.StatusClientClosed || x.Request.Abort.Fired() {
 		w.Fail()
 		return Outcome{Status: upstream.StatusClientClosed, Aborted: true}
 	}
@@ -53,13 +55,14 @@ func (h *Handler) write(w message.Writer, x *filter.Exchange) Outcome {
 	return out
 }
 
-// copy streams the body. Bytes of a body whose length nobody knows are sent as
-// they come; others may gather in the writer's buffer.
+// copy streams the body. One that comes from the engine writes itself: without a
+// copy, and flushing before it waits where the response is a stream. Of others,
+// bytes whose length nobody knows are sent as they come.
 func (h *Handler) copy(w message.Writer, resp *message.Response) error {
 	if resp.ContentLength == 0 {
 		return nil
 	}
-	if own, ok := resp.Body.(io.WriterTo); ok { // it has a buffer, and knows when to flush
+	if own, ok := resp.Body.(io.WriterTo); ok {
 		_, err := own.WriteTo(w)
 		return err
 	}
