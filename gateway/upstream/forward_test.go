@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// the engine's clock ends by itself some seconds after its last connection
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/sluice-gateway/sluice/gateway/http1.(*Clock).run"))
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/sluice-gateway/sluice/gateway/http1/wire.(*Clock).run"))
 }
 
 func manager(t *testing.T) *Manager {
