@@ -101,8 +101,8 @@ func TestMatchErrorsAreAnswersWithARequestID(t *testing.T) {
 			}
 		})
 	}
-	for i := range r.seen.list {
-		if s := r.seen.list[i]; s.id == "" || s.code == "route.no_api" && s.api != "" || s.code == "path.encoded_slash" && s.api == "" {
+	for i := range 10 {
+		if s := r.seen.wait(t, i); s.id == "" || s.code == "route.no_api" && s.api != "" || s.code == "path.encoded_slash" && s.api == "" {
 			t.Errorf("observed %+v", s)
 		}
 	}
