@@ -43,6 +43,8 @@ type rig struct {
 // observer keeps what came of each exchange, and counts.
 type observer struct {
 	*serve.Counters
+	quiet bool // count only
+
 	mu   sync.Mutex
 	list []seen
 }
@@ -54,7 +56,9 @@ type seen struct {
 }
 
 func (o *observer) Observe(x *filter.Exchange, out serve.Outcome) {
-	o.Counters.Observe(x, out)
+	if o.Counters.Observe(x, out); o.quiet {
+		return
+	}
 	s := seen{Outcome: out, id: strings.Clone(x.ID)}
 	if x.API != nil {
 		s.api = x.API.ID
