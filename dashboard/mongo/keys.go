@@ -36,7 +36,7 @@ type keyDoc struct {
 	UpdatedAt bson.DateTime `bson:"updatedAt"`
 	Policies  []string      `bson:"policies,omitempty"`
 	APIs      []string      `bson:"apis,omitempty"`
-	Search    []string      `bson:"search"`
+	Search    string        `bson:"search"`
 	Hashes    []string      `bson:"hashes"`
 	Key       string        `bson:"key"`
 }
@@ -174,7 +174,7 @@ func keyFilter(q keys.Query) (bson.D, error) {
 func newKeyDoc(s keys.Stored) (keyDoc, error) {
 	k := s.Key
 	d := keyDoc{ID: k.ID, Org: k.Org, Version: k.Version, State: string(k.State), CreatedAt: date(k.CreatedAt),
-		UpdatedAt: date(k.UpdatedAt), Policies: k.Policies, Search: page.FoldAll(k.Alias, k.Owner, k.Prefix, k.ID),
+		UpdatedAt: date(k.UpdatedAt), Policies: k.Policies, Search: page.Join(k.Alias, k.Owner, k.Prefix, k.ID),
 		Hashes: s.Hashes}
 	for _, r := range k.Rights {
 		d.APIs = append(d.APIs, r.API)

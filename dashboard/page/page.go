@@ -76,15 +76,27 @@ func Fold(s string) string {
 	}, s)
 }
 
-// FoldAll folds each text and leaves empty ones out.
-func FoldAll(texts ...string) []string {
+// separator stands between joined texts; no folded text has one.
+const separator = "\n"
+
+// Join folds texts into one that is searched for a question at once. No question
+// matches across two of them. Empty ones are left out.
+func Join(texts ...string) string {
 	folded := make([]string, 0, len(texts))
 	for _, s := range texts {
 		if s != "" {
 			folded = append(folded, Fold(s))
 		}
 	}
-	return folded
+	return strings.Join(folded, separator)
+}
+
+// Split gives the folded texts that Join joined.
+func Split(joined string) []string {
+	if joined == "" {
+		return nil
+	}
+	return strings.Split(joined, separator)
 }
 
 // Question folds what a list is searched for. The error is a fault with

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -52,10 +53,16 @@ func TestFold(t *testing.T) {
 	}
 }
 
-func TestFoldAllLeavesEmptyOnesOut(t *testing.T) {
-	got := FoldAll("A", "", "b\n")
-	if len(got) != 2 || got[0] != "a" || got[1] != "b " {
-		t.Errorf("FoldAll = %q", got)
+func TestJoinAndSplit(t *testing.T) {
+	joined := Join("A b", "", "c\nd", "주문")
+	if want := []string{"a b", "c d", "주문"}; !reflect.DeepEqual(Split(joined), want) {
+		t.Errorf("Split(Join) = %q, want %q", Split(joined), want)
+	}
+	if q, err := Question("b\nc"); err != nil || strings.Contains(joined, q) {
+		t.Errorf("the question %q (%v) matches across two texts of %q", q, err, joined)
+	}
+	if Split(Join()) != nil || Split(Join("", "")) != nil {
+		t.Error("no texts do not stay none")
 	}
 }
 

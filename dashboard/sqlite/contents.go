@@ -19,10 +19,7 @@ func (s contents) Put(ctx context.Context, texts map[string][]byte) error {
 	}
 	return s.write(ctx, "storing contents", func(ctx context.Context, tx *sql.Tx) error {
 		for sha, text := range texts {
-			if text == nil {
-				text = []byte{} // nil would be stored as NULL
-			}
-			_, err := tx.ExecContext(ctx, `INSERT INTO contents (sha, text) VALUES (?, ?) ON CONFLICT DO NOTHING`, sha, text)
+			_, err := tx.ExecContext(ctx, `INSERT INTO contents (sha, text) VALUES (?, ?) ON CONFLICT DO NOTHING`, sha, notNil(text))
 			if err != nil {
 				return err
 			}
@@ -40,7 +37,7 @@ func (s contents) Get(ctx context.Context, sums []string) (map[string][]byte, er
 		}
 		defer get.Close()
 		for _, sha := range sums {
-			text := []byte{}
+			var text []byte
 			err := get.QueryRowContext(ctx, sha).Scan(&text)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
@@ -48,7 +45,7 @@ func (s contents) Get(ctx context.Context, sums []string) (map[string][]byte, er
 			if err != nil {
 				return err
 			}
-			texts[sha] = text
+			texts[sha] = notNil(text)
 		}
 		return nil
 	})
@@ -56,4 +53,13 @@ func (s contents) Get(ctx context.Context, sums []string) (map[string][]byte, er
 		return nil, err
 	}
 	return texts, nil
+}
+
+// notNil keeps an empty text, which the driver reads as nil, apart from none,
+// which is stored as NULL.
+func notNil(text []byte) []byte {
+	if text == nil {
+		return []byte{}
+	}
+	return text
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dashboard/keys"
@@ -183,9 +182,8 @@ func keyRow(s keys.Stored) ([]any, error) {
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
-	search := strings.Join(page.FoldAll(k.Alias, k.Owner, k.Prefix, k.ID), "\n")
 	return []any{k.Org, k.Version, string(k.State), millis(k.CreatedAt), millis(k.UpdatedAt),
-		policies, rights, search, hashes, doc, k.ID}, nil
+		policies, rights, page.Join(k.Alias, k.Owner, k.Prefix, k.ID), hashes, doc, k.ID}, nil
 }
 
 func scanKey(row scanner) (keys.Stored, error) {

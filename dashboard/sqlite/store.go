@@ -18,8 +18,13 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/sqlitedb"
 )
+
+// CodeUnavailable is the code of the fault that a call returns when the store
+// could not answer in time; nothing is known about what a write did.
+const CodeUnavailable fault.Code = "store.unavailable"
 
 // callTimeout bounds a call whose context has no deadline.
 const callTimeout = 5 * time.Second
@@ -102,15 +107,24 @@ func within(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // explain adds what was being done, and the context's error where the driver
-// only said that it was interrupted.
+// only said that it was interrupted. When the store could not answer it is a
+// fault of the kind Unavailable.
 func explain(ctx context.Context, doing string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		return fmt.Errorf("%s: %w (%w)", doing, err, cause)
+		err = fmt.Errorf("%w (%w)", err, cause)
 	}
-	return fmt.Errorf("%s: %w", doing, err)
+	err = fmt.Errorf("%s: %w", doing, err)
+	if errors.Is(err, context.Canceled) { // by the caller, who knows why
+		return err
+	}
+	if sqlitedb.Busy(err) || errors.Is(err, context.DeadlineExceeded) {
+		return fault.Wrap(err, fault.Unavailable, CodeUnavailable,
+			"another process holds the configuration store for too long; try again, and look for a backup or a tool that has its file open")
+	}
+	return err
 }
 
 // changed returns how many rows a statement changed.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"path/filepath"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/people/peopletest"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/dashboard/publish/publishtest"
+	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
 // open opens a file for one test.
@@ -121,5 +123,28 @@ func TestErrorsSayWhatWasBeingDone(t *testing.T) {
 func TestOpenRefusesWhatIsNoDatabase(t *testing.T) {
 	if s, err := Open(t.Context(), t.TempDir()); err == nil {
 		t.Errorf("a folder was opened: %v", s)
+	}
+}
+
+func TestAHeldFileIsUnavailable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.db")
+	holder, s := open(t, path), open(t, path)
+	err := holder.db.Write(t.Context(), func(*sql.Tx) error { // which has begun, and so holds the lock
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		err := s.Log().Append(ctx, publish.Revision{N: 1})
+		if !fault.Is(err, CodeUnavailable) || fault.As(err).Kind != fault.Unavailable {
+			t.Errorf("Append: %v, want %s", err, CodeUnavailable)
+		}
+		if n, err := s.Log().Newest(t.Context()); n != 0 || err != nil {
+			t.Errorf("reading meanwhile: %d, %v", n, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Log().Append(t.Context(), publish.Revision{N: 1}); err != nil {
+		t.Errorf("after the lock is gone: %v", err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"iter"
 	"strconv"
-	"strings"
 
 	"github.com/sluice-gateway/sluice/dashboard/page"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -30,9 +29,9 @@ func (s views) Apply(ctx context.Context, o publish.Object) error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
-	var text any = o.Text
-	if o.Deleted {
-		text = nil
+	var text any
+	if !o.Deleted {
+		text = notNil(o.Text)
 	}
 	return s.write(ctx, "applying a revision's step", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO objects (`+objectColumns+`, sort_name)
@@ -43,7 +42,7 @@ func (s views) Apply(ctx context.Context, o publish.Object) error {
 				groups = excluded.groups, search = excluded.search, text = excluded.text
 			WHERE objects.rev < excluded.rev`,
 			o.Org, o.Kind, o.ID, o.Rev, o.SHA, o.Deleted, millis(o.UpdatedAt), author, o.Summary.Name,
-			o.Summary.State, tags, groups, strings.Join(page.FoldAll(o.Summary.Search...), "\n"), text,
+			o.Summary.State, tags, groups, page.Join(o.Summary.Search...), text,
 			page.SortKey(o.Summary.Name))
 		return err
 	})
@@ -185,9 +184,10 @@ func scanObject(row scanner) (publish.Object, error) {
 		return o, err
 	}
 	o.UpdatedAt = instant(at)
-	if search != "" {
-		o.Summary.Search = strings.Split(search, "\n")
+	if !o.Deleted {
+		o.Text = notNil(o.Text)
 	}
+	o.Summary.Search = page.Split(search)
 	return o, errors.Join(json.Unmarshal(author, &o.UpdatedBy), json.Unmarshal(tags, &o.Summary.Tags),
 		json.Unmarshal(groups, &o.Summary.Groups))
 }

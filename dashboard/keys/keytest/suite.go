@@ -45,14 +45,17 @@ func Run(t *testing.T, open func(t *testing.T) keys.Store) {
 		"every change is seen by a follower":    follow,
 		"an ended context ends every operation": ended,
 	} {
-		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open(t))
+		})
 	}
 }
 
 // hostile are texts that must be nothing but text to every store.
 func hostile() []string {
 	return []string{
-		`%`, `_`, `.*`, `^$`, `$ne`, `{"$ne":null}`, `{`, `[`, `(`, `\`, `\E.*`, `'; DROP TABLE keys; --`, `"`, "`",
+		`%`, `_`, `.*`, `^$`, `$ne`, `{"$ne":null}`, `{`, `[`, `]`, `, `, `(`, `\`, `\E.*`, `'; DROP TABLE keys; --`, `"`, "`",
 		`a.b.c`, `$set`, `주문`, `😀`, `a/b`, `*`, `?`, `+`, `|`, ` `, `null`, `true`, `1`,
 	}
 }

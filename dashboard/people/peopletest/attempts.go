@@ -20,7 +20,10 @@ func RunAttempts(t *testing.T, open func(t *testing.T) people.Attempts) {
 		"an hour after the last it is forgotten": attemptsForget,
 		"an ended context ends every operation":  attemptsEnded,
 	} {
-		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open(t))
+		})
 	}
 }
 

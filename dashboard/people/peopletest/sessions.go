@@ -23,7 +23,10 @@ func RunSessions(t *testing.T, open func(t *testing.T) people.Sessions) {
 		"an ended context ends every operation":   sessionsEnded,
 		"a browser may say anything about itself": sessionsAgent,
 	} {
-		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open(t))
+		})
 	}
 }
 

@@ -23,7 +23,10 @@ func RunTokens(t *testing.T, open func(t *testing.T) people.Tokens) {
 		"touch only moves on":                    tokensTouch,
 		"an ended context ends every operation":  tokensEnded,
 	} {
-		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open(t))
+		})
 	}
 }
 

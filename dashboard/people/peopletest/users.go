@@ -25,7 +25,10 @@ func RunUsers(t *testing.T, open func(t *testing.T) people.Users) {
 		"a list has one organisation, by login": usersList,
 		"an ended context ends every operation": usersEnded,
 	} {
-		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open(t))
+		})
 	}
 }
 

@@ -18,7 +18,10 @@ func RunContents(t *testing.T, open func(t *testing.T) publish.Contents) {
 		"writers of the same texts do not clash": contentsRace,
 		"an ended context ends every operation":  contentsCancelled,
 	} {
-		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open(t))
+		})
 	}
 }
 

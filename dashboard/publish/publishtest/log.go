@@ -26,7 +26,10 @@ func RunLog(t *testing.T, open func(t *testing.T) publish.Log) {
 		"instants are milliseconds in UTC":      logInstants,
 		"an ended context ends every operation": logCancelled,
 	} {
-		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open(t))
+		})
 	}
 }
 

@@ -17,7 +17,10 @@ func RunMarks(t *testing.T, open func(t *testing.T) publish.Marks) {
 		"the highest of many raises stays":      marksRace,
 		"an ended context ends every operation": marksCancelled,
 	} {
-		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open(t))
+		})
 	}
 }
 

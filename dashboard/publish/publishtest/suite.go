@@ -20,7 +20,7 @@ var base = time.Date(2026, 11, 22, 4, 35, 7, 89_000_000, time.UTC)
 // hostile are texts that must be nothing but text to every store.
 func hostile() []string {
 	return []string{
-		`%`, `_`, `.*`, `^$`, `$ne`, `{"$ne":null}`, `{`, `[`, `(`, `\`, `\d`, `\E.*`, `'; DROP TABLE objects; --`, `"`, "`",
+		`%`, `_`, `.*`, `^$`, `$ne`, `{"$ne":null}`, `{`, `[`, `]`, `, `, `(`, `\`, `\d`, `\E.*`, `'; DROP TABLE objects; --`, `"`, "`",
 		`a.b.c`, `$set`, `주문`, `日本語`, `😀`, `a/b`, `../..`, `*`, `?`, `+`, `|`, `#`, ` `, `null`, `true`, `1`,
 	}
 }
