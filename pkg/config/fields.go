@@ -97,6 +97,9 @@ func collect(v reflect.Value, prefix string, index []int, element bool, out *[]F
 			}
 			continue
 		}
+		if !readable(sf.Type) {
+			return fmt.Errorf("config: %s has type %s, which cannot be read", key, sf.Type)
+		}
 		f := Field{Key: key, Type: sf.Type, Secret: secret(sf.Type), Owner: t, Name: sf.Name, Element: element, index: at}
 		if !element {
 			f.Default = format(v.Field(i))
@@ -116,15 +119,21 @@ func collectElement(t reflect.Type, key string, out *[]Field) error {
 		return nil
 	case t.Kind() == reflect.Slice:
 		key += "[]"
-	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
-		key += "{}"
 	default:
-		return fmt.Errorf("config: %s has type %s, which cannot be read", key, t)
+		key += "{}"
 	}
 	if e := t.Elem(); section(e) {
 		return collect(reflect.Zero(e), key, nil, true, out)
 	}
 	return collectElement(t.Elem(), key, out)
+}
+
+// readable tells whether the loader can set a value of the type.
+func readable(t reflect.Type) bool {
+	for !scalar(t) && (t.Kind() == reflect.Slice || t.Kind() == reflect.Map && t.Key().Kind() == reflect.String) {
+		t = t.Elem()
+	}
+	return scalar(t) || t.Kind() == reflect.Struct
 }
 
 // section tells whether a type is a struct of further settings.

@@ -15,17 +15,24 @@ import (
 // print writes the settings in use as YAML, each that is no default with its
 // origin, and secrets masked.
 func (l *loader) print() error {
-	n := l.sectionNode(l.root, "")
+	text, err := encode(l.sectionNode(l.root, ""))
+	if err != nil {
+		return fmt.Errorf("config: print: %w", err)
+	}
+	if _, err := l.o.Stdout.Write(text); err != nil {
+		return fmt.Errorf("config: print: %w", err)
+	}
+	return ErrPrinted
+}
+
+func encode(n *yaml.Node) ([]byte, error) {
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
 	if err := e.Encode(n); err != nil {
-		return fmt.Errorf("config: print: %w", err)
+		return nil, err
 	}
-	if _, err := l.o.Stdout.Write(b.Bytes()); err != nil {
-		return fmt.Errorf("config: print: %w", err)
-	}
-	return ErrPrinted
+	return b.Bytes(), e.Close()
 }
 
 func (l *loader) sectionNode(v reflect.Value, key string) *yaml.Node {

@@ -36,9 +36,10 @@ func ParseSize(s string) (Size, error) {
 		if !ok {
 			continue
 		}
-		f, err := strconv.ParseFloat(strings.TrimSpace(num), 64)
-		if err != nil || !(f >= 0) {
-			break
+		num = strings.TrimSpace(num)
+		f, err := strconv.ParseFloat(num, 64)
+		if err != nil || strings.Trim(num, "0123456789.") != "" {
+			break // also refuses signs, exponents, infinity and what is no number
 		}
 		if f*float64(u.bytes) >= 1<<63 {
 			return 0, fmt.Errorf("%q is too large", s)

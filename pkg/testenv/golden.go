@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -41,22 +42,23 @@ func updating() bool {
 	return f != nil && f.Value.String() == "true"
 }
 
-func firstDifference(want, got []byte) (line int, a, b []byte, differ bool) {
+// firstDifference returns the number and both texts of the first line that is
+// not the same.
+func firstDifference(want, got []byte) (line int, a, b string, differ bool) {
 	if bytes.Equal(want, got) {
-		return 0, nil, nil, false
+		return 0, "", "", false
 	}
-	ws, gs := bytes.Split(want, []byte("\n")), bytes.Split(got, []byte("\n"))
-	for i := 0; i < len(ws) || i < len(gs); i++ {
-		a, b = nil, nil
-		if i < len(ws) {
-			a = ws[i]
-		}
-		if i < len(gs) {
-			b = gs[i]
-		}
-		if !bytes.Equal(a, b) {
-			return i + 1, a, b, true
-		}
+	ws, gs := strings.Split(string(want), "\n"), strings.Split(string(got), "\n")
+	for line < len(ws) && line < len(gs) && ws[line] == gs[line] {
+		line++
 	}
-	return len(ws), nil, nil, true
+	const end = "(the end of the file)"
+	a, b = end, end
+	if line < len(ws) {
+		a = ws[line]
+	}
+	if line < len(gs) {
+		b = gs[line]
+	}
+	return line + 1, a, b, true
 }
