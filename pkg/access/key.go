@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/fault"
+
+	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 // KeyState is the state of a key. An expired key keeps its state.
@@ -61,8 +63,8 @@ func ValidateKey(k Key) []fault.Problem {
 	switch k.State {
 	case "", KeyActive, KeySuspended, KeyRevoked:
 	default:
-		v.add("/state", CodeEnum, map[string]any{"allowed": []string{"active", "suspended", "revoked"}},
-			"%q is not one of active, suspended, revoked", brief(string(k.State)))
+		v.add("/state", strictjson.CodeEnum, map[string]any{"allowed": []string{"active", "suspended", "revoked"}},
+			"%q is not one of active, suspended, revoked", strictjson.Brief(string(k.State)))
 	}
 	return v.problems
 }

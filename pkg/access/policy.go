@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/pathtemplate"
 	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
@@ -48,15 +49,11 @@ func (p *Policy) TTL() time.Duration {
 
 // The codes of what ValidatePolicy and ValidateKey find, beside those of strictjson.
 const (
-	CodeRequired fault.Code = "required"       // params name
-	CodeEnum     fault.Code = "not_in_list"    // params allowed
-	CodeLength   fault.Code = "length"         // params min, max, got
-	CodeItems    fault.Code = "duplicate_item" // params item
-	CodeText     fault.Code = "access.text_invalid"
-	CodeID       fault.Code = "access.id_invalid"
-	CodeMethod   fault.Code = "access.method_invalid"
-	CodePath     fault.Code = "access.path_invalid"
-	CodeTTL      fault.Code = "access.ttl_invalid"
+	CodeText   fault.Code = "access.text_invalid"
+	CodeID     fault.Code = "access.id_invalid"
+	CodeMethod fault.Code = "access.method_invalid"
+	CodePath   fault.Code = "access.path_invalid"
+	CodeTTL    fault.Code = "access.ttl_invalid"
 )
 
 // Bounds of policies and keys.
@@ -97,15 +94,15 @@ func ValidatePolicy(p *Policy) []fault.Problem {
 		v.length("/description", n, maxDescription)
 	}
 	if p.State != "" && p.State != "active" && p.State != "disabled" {
-		v.add("/state", CodeEnum, map[string]any{"allowed": []string{"active", "disabled"}},
-			"%q is not one of active, disabled", brief(p.State)).Fix = strictjson.Nearest(p.State, []string{"active", "disabled"})
+		v.add("/state", strictjson.CodeEnum, map[string]any{"allowed": []string{"active", "disabled"}},
+			"%q is not one of active, disabled", strictjson.Brief(p.State)).Fix = strictjson.Nearest(p.State, []string{"active", "disabled"})
 	}
 	v.rights(p.Rights)
 	v.metadata(p.Metadata)
 	v.tags(p.Tags)
 	if p.KeyTTL != "" {
 		if ttl, err := time.ParseDuration(p.KeyTTL); err != nil || ttl < time.Second || ttl > maxTTL {
-			v.add("/keyTtl", CodeTTL, nil, "%q is not a time to live; use a number and a unit, such as \"720h\", of at least 1s", brief(p.KeyTTL))
+			v.add("/keyTtl", CodeTTL, nil, "%q is not a time to live; use a number and a unit, such as \"720h\", of at least 1s", strictjson.Brief(p.KeyTTL))
 		}
 	}
 	return v.problems
@@ -125,24 +122,24 @@ func (v *findings) add(path string, code fault.Code, params map[string]any, form
 }
 
 func (v *findings) length(path string, got, most int) {
-	v.add(path, CodeLength, map[string]any{"max": most, "got": got}, "this has %d; at most %d are allowed", got, most)
+	v.add(path, strictjson.CodeLength, map[string]any{"max": most, "got": got}, "this has %d; at most %d are allowed", got, most)
 }
 
 func (v *findings) text(path, s string, least, most int) {
 	n := utf8.RuneCountInString(s)
 	switch {
 	case n < least:
-		v.add(path, CodeRequired, map[string]any{"name": path[1:]}, "%s is missing; give 1 to %d characters", path[1:], most)
+		v.add(path, strictjson.CodeRequired, map[string]any{"name": path[1:]}, "%s is missing; give 1 to %d characters", path[1:], most)
 	case n > most:
-		v.add(path, CodeLength, map[string]any{"max": most, "got": n}, "this has %d characters; at most %d are allowed", n, most)
+		v.add(path, strictjson.CodeLength, map[string]any{"max": most, "got": n}, "this has %d characters; at most %d are allowed", n, most)
 	case hasControl(s) || strings.TrimSpace(s) != s:
-		v.add(path, CodeText, nil, "%q must not have control characters or a space at its ends; remove them", brief(s))
+		v.add(path, CodeText, nil, "%q must not have control characters or a space at its ends; remove them", strictjson.Brief(s))
 	}
 }
 
 func (v *findings) id(path, id string) {
 	if !validID(id) {
-		v.add(path, CodeID, nil, "%q is not an id; it has 1 to %d of the characters a-z, 0-9 and -", brief(id), maxID)
+		v.add(path, CodeID, nil, "%q is not an id; it has 1 to %d of the characters a-z, 0-9 and -", strictjson.Brief(id), maxID)
 	}
 }
 
@@ -153,7 +150,7 @@ func validID(id string) bool {
 func (v *findings) unique(path string, items []string) {
 	for i, item := range items {
 		if slices.Contains(items[:i], item) {
-			v.add(path+"/"+strconv.Itoa(i), CodeItems, map[string]any{"item": brief(item)}, "%q stands twice; keep one", brief(item))
+			v.add(path+"/"+strconv.Itoa(i), strictjson.CodeItems, map[string]any{"item": strictjson.Brief(item)}, "%q stands twice; keep one", strictjson.Brief(item))
 		}
 	}
 }
@@ -177,9 +174,9 @@ func (v *findings) metadata(m map[string]string) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		path := "/metadata/" + strictjson.Escape(brief(name))
+		path := "/metadata/" + strictjson.Escape(strictjson.Brief(name))
 		if n := utf8.RuneCountInString(name); n == 0 || n > maxID || hasControl(name) || strings.ContainsAny(name, "{} ") {
-			v.add(path, CodeText, nil, "%q is not a name of metadata; use 1 to %d characters without spaces, braces and control characters", brief(name), maxID)
+			v.add(path, CodeText, nil, "%q is not a name of metadata; use 1 to %d characters without spaces, braces and control characters", strictjson.Brief(name), maxID)
 		}
 		if len(m[name]) > maxValue {
 			v.length(path, len(m[name]), maxValue)
@@ -197,7 +194,7 @@ func (v *findings) rights(rights []Right) {
 	for i, r := range rights {
 		at := "/rights/" + strconv.Itoa(i)
 		if r.API == "" {
-			v.add(at+"/api", CodeRequired, map[string]any{"name": "api"}, `the right names no API; write its id, or "*" for every API`)
+			v.add(at+"/api", strictjson.CodeRequired, map[string]any{"name": "api"}, `the right names no API; write its id, or "*" for every API`)
 		} else if r.API != "*" {
 			v.id(at+"/api", r.API)
 		}
@@ -206,16 +203,16 @@ func (v *findings) rights(rights []Right) {
 			continue
 		}
 		if r.Endpoints != nil && len(r.Endpoints) == 0 {
-			v.add(at+"/endpoints", CodeLength, map[string]any{"min": 1, "got": 0}, "the list of endpoints is empty; leave it out to allow every endpoint, or remove the right")
+			v.add(at+"/endpoints", strictjson.CodeLength, map[string]any{"min": 1, "got": 0}, "the list of endpoints is empty; leave it out to allow every endpoint, or remove the right")
 		}
 		for j, e := range r.Endpoints {
 			path := at + "/endpoints/" + strconv.Itoa(j)
-			if _, err := parsePattern(e.Path); err != nil {
+			if _, err := pathtemplate.Parse(e.Path); err != nil {
 				v.add(path+"/path", CodePath, nil, "%s", err)
 			}
 			for k, m := range e.Methods {
 				if m != "*" && (m == "" || len(m) > 32 || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != "") {
-					v.add(path+"/methods/"+strconv.Itoa(k), CodeMethod, nil, "%q is not a method; use upper-case letters, such as GET", brief(m))
+					v.add(path+"/methods/"+strconv.Itoa(k), CodeMethod, nil, "%q is not a method; use upper-case letters, such as GET", strictjson.Brief(m))
 				}
 			}
 			v.unique(path+"/methods", e.Methods[:min(len(e.Methods), maxList)])
@@ -229,17 +226,4 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool {
 		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == utf8.RuneError
 	})
-}
-
-// brief keeps a hostile value from filling a message.
-func brief(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	cut := most
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
 }

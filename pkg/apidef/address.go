@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gateway/sluice/pkg/pathtemplate"
 	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
@@ -22,7 +23,7 @@ func NormalizeDomain(domain string) (string, error) {
 	bare := strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
 	if a, err := netip.ParseAddr(bare); err == nil {
 		if a.Zone() != "" || a.Is4In6() {
-			return "", fmt.Errorf("%q is an address with a zone or a mapped one; write the plain address", brief(domain))
+			return "", fmt.Errorf("%q is an address with a zone or a mapped one; write the plain address", strictjson.Brief(domain))
 		}
 		return a.String(), nil
 	}
@@ -36,33 +37,33 @@ func NormalizeDomain(domain string) (string, error) {
 	case name == "*":
 		return "", errors.New("\"*\" is no domain; leave the domains out, which means any host")
 	case strings.Contains(name, "://") || strings.ContainsAny(name, "/?#@\\"):
-		return "", fmt.Errorf("%q is more than a host name; write only the name, such as api.example.com", brief(domain))
+		return "", fmt.Errorf("%q is more than a host name; write only the name, such as api.example.com", strictjson.Brief(domain))
 	case strings.Contains(name, ":"):
 		return "", portError(domain)
 	case strings.Contains(host, "*"):
-		return "", fmt.Errorf("%q has a star in an unknown place; only the first label may be one, such as *.example.com", brief(domain))
+		return "", fmt.Errorf("%q has a star in an unknown place; only the first label may be one, such as *.example.com", strictjson.Brief(domain))
 	case len(name) > 253:
-		return "", fmt.Errorf("%q has more than 253 characters", brief(domain))
+		return "", fmt.Errorf("%q has more than 253 characters", strictjson.Brief(domain))
 	}
 	for i := range len(host) {
 		if host[i] >= 0x80 {
-			return "", fmt.Errorf("%q has characters outside ASCII; write its xn-- form (punycode), as a browser sends it", brief(domain))
+			return "", fmt.Errorf("%q has characters outside ASCII; write its xn-- form (punycode), as a browser sends it", strictjson.Brief(domain))
 		}
 	}
 	labels := strings.Split(host, ".")
 	for _, l := range labels {
 		if !validLabel(l) {
-			return "", fmt.Errorf("%q is not a host name; each part has 1 to 63 letters, digits, - or _, and no - at its ends", brief(domain))
+			return "", fmt.Errorf("%q is not a host name; each part has 1 to 63 letters, digits, - or _, and no - at its ends", strictjson.Brief(domain))
 		}
 	}
 	if last := labels[len(labels)-1]; !wildcard && strings.Trim(last, "0123456789") == "" {
-		return "", fmt.Errorf("%q is neither a host name nor an address; an IPv4 address has four numbers up to 255", brief(domain))
+		return "", fmt.Errorf("%q is neither a host name nor an address; an IPv4 address has four numbers up to 255", strictjson.Brief(domain))
 	}
 	return name, nil
 }
 
 func portError(domain string) error {
-	return fmt.Errorf("%q has a port; remove it, the gateway's listeners decide on ports", brief(domain))
+	return fmt.Errorf("%q has a port; remove it, the gateway's listeners decide on ports", strictjson.Brief(domain))
 }
 
 func validLabel(l string) bool {
@@ -82,7 +83,7 @@ func (v *findings) upstream(at string, u Upstream) {
 		v.add(at+"/targets", CodeNoTargets, nil, "the API has no target to forward to; add one such as {\"url\": \"http://10.0.0.5:3000\"}")
 	}
 	if len(u.Targets) > maxList {
-		v.add(at+"/targets", CodeLength, map[string]any{"max": maxList, "got": len(u.Targets)}, "there are %d targets; at most %d are allowed", len(u.Targets), maxList)
+		v.add(at+"/targets", strictjson.CodeLength, map[string]any{"max": maxList, "got": len(u.Targets)}, "there are %d targets; at most %d are allowed", len(u.Targets), maxList)
 		return
 	}
 	seen, taken := map[string]bool{}, 0
@@ -90,7 +91,7 @@ func (v *findings) upstream(at string, u Upstream) {
 		path := at + "/targets/" + strconv.Itoa(i)
 		v.target(path, t)
 		if seen[t.URL] {
-			v.add(path+"/url", CodeItems, map[string]any{"item": brief(t.URL)}, "%q stands twice; keep one and give it a weight", brief(t.URL))
+			v.add(path+"/url", strictjson.CodeItems, map[string]any{"item": strictjson.Brief(t.URL)}, "%q stands twice; keep one and give it a weight", strictjson.Brief(t.URL))
 		}
 		seen[t.URL] = true
 		if t.EffectiveWeight() > 0 {
@@ -128,34 +129,34 @@ func checkTarget(raw string) error {
 	if raw == "" {
 		return errors.New("the target has no address; write one such as http://10.0.0.5:3000")
 	}
-	if strings.TrimSpace(raw) != raw || hasControl(raw) || len(raw) > maxTemplate {
-		return fmt.Errorf("%q has white space, control characters or more than %d bytes", brief(raw), maxTemplate)
+	if strings.TrimSpace(raw) != raw || hasControl(raw) || len(raw) > pathtemplate.MaxLength {
+		return fmt.Errorf("%q has white space, control characters or more than %d bytes", strictjson.Brief(raw), pathtemplate.MaxLength)
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" {
-		return fmt.Errorf("%q is not a URL; write one such as http://10.0.0.5:3000", brief(raw))
+		return fmt.Errorf("%q is not a URL; write one such as http://10.0.0.5:3000", strictjson.Brief(raw))
 	}
 	switch {
 	case u.Scheme == "https":
 		return errTLS
 	case u.Scheme != "http" || u.Host == "":
-		return fmt.Errorf("%q must start with http:// and a host", brief(raw))
+		return fmt.Errorf("%q must start with http:// and a host", strictjson.Brief(raw))
 	case u.User != nil:
 		return errors.New("the address holds a user or a password; remove it, and send credentials with a header filter")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
-		return fmt.Errorf("%q has a query or a fragment; remove it", brief(raw))
+		return fmt.Errorf("%q has a query or a fragment; remove it", strictjson.Brief(raw))
 	}
 	host := u.Hostname()
 	if _, err := NormalizeDomain(host); err != nil || strings.HasPrefix(host, "*") {
-		return fmt.Errorf("%q is not a host that can be called; write a name or an address", brief(host))
+		return fmt.Errorf("%q is not a host that can be called; write a name or an address", strictjson.Brief(host))
 	}
 	if port := u.Port(); strings.HasSuffix(u.Host, ":") {
-		return fmt.Errorf("%q has a colon without a port", brief(raw))
+		return fmt.Errorf("%q has a colon without a port", strictjson.Brief(raw))
 	} else if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
-		return fmt.Errorf("%q is not a port; use 1 to 65535", brief(port))
+		return fmt.Errorf("%q is not a port; use 1 to 65535", strictjson.Brief(port))
 	}
 	if strings.ContainsAny(u.Path, "{}") {
-		return fmt.Errorf("%q has a parameter in its path; a target is one server", brief(raw))
+		return fmt.Errorf("%q has a parameter in its path; a target is one server", strictjson.Brief(raw))
 	}
 	if u.Path != "" {
 		_, err = ParseTemplate(u.EscapedPath())

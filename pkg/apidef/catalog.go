@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
+
+	"github.com/sluice-gateway/sluice/pkg/jsonschema"
+	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 //go:embed catalog.json
@@ -48,7 +52,29 @@ type CatalogEntry struct {
 // Catalog is the list of filters with compiled schemas. It is immutable.
 type Catalog struct {
 	entries []CatalogEntry
-	schemas map[string]*Schema
+	schemas map[string]*jsonschema.Schema
+}
+
+// ParseSchema compiles a JSON Schema with the formats of the language:
+// "duration" as ParseDuration and "size" as ParseSize read them, and "date-time"
+// (RFC 3339).
+func ParseSchema(text []byte) (*jsonschema.Schema, error) {
+	return jsonschema.Parse(text, func(format string) func(string) error {
+		switch format {
+		case "duration":
+			return func(s string) error { _, err := ParseDuration(s); return err }
+		case "size":
+			return func(s string) error { _, err := ParseSize(s); return err }
+		case "date-time":
+			return func(s string) error {
+				if _, err := time.Parse(time.RFC3339, s); err != nil {
+					return fmt.Errorf("%q is not an instant as in RFC 3339, such as \"2026-12-01T00:00:00Z\"", strictjson.Brief(s))
+				}
+				return nil
+			}
+		}
+		return nil
+	})
 }
 
 // DefaultCatalog is the catalog of this build. It is compiled on each call; keep it.
@@ -64,7 +90,7 @@ func ParseCatalog(text []byte) (*Catalog, error) {
 	if err := json.Unmarshal(text, &file); err != nil {
 		return nil, fmt.Errorf("reading the catalog of filters: %w", err)
 	}
-	c := &Catalog{entries: file.Filters, schemas: map[string]*Schema{}}
+	c := &Catalog{entries: file.Filters, schemas: map[string]*jsonschema.Schema{}}
 	var errs []error
 	for _, e := range file.Filters {
 		s, err := ParseSchema(e.Schema)
@@ -96,7 +122,7 @@ func (c *Catalog) Entry(name string) (CatalogEntry, bool) {
 }
 
 // Schema returns the compiled schema of a filter's options, or nil.
-func (c *Catalog) Schema(name string) *Schema { return c.schemas[name] }
+func (c *Catalog) Schema(name string) *jsonschema.Schema { return c.schemas[name] }
 
 // Names lists the filters in their order of execution.
 func (c *Catalog) Names() []string {

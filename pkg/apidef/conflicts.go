@@ -9,6 +9,9 @@ import (
 	"sync"
 
 	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/pathtemplate"
+
+	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 // The codes of what two definitions, or two endpoints of one, may not share.
@@ -149,7 +152,7 @@ func (p *place) insert(e *entry) {
 
 // child finds the place below a segment, or makes it.
 func (p *place) child(s Segment, create bool) *place {
-	if s.Kind == Static {
+	if s.Kind == pathtemplate.Static {
 		below := p.static[s.Text]
 		if below == nil && create {
 			if p.static == nil {
@@ -161,7 +164,7 @@ func (p *place) child(s Segment, create bool) *place {
 		return below
 	}
 	for _, b := range p.dynamic {
-		if sameSegment(b.segment, s) {
+		if pathtemplate.SameSegment(b.segment, s) {
 			return b.below
 		}
 	}
@@ -173,22 +176,17 @@ func (p *place) child(s Segment, create bool) *place {
 	return b.below
 }
 
-// sameSegment tells whether two segments match the same, names aside.
-func sameSegment(a, b Segment) bool {
-	return a.Kind == b.Kind && a.Text == b.Text && a.source == b.source
-}
-
 // remove takes e out and tells whether the place is empty then.
 func (p *place) remove(e *entry, depth int) bool {
 	if depth == len(e.template.Segments) {
 		p.entries = slices.DeleteFunc(p.entries, func(o *entry) bool { return o == e })
-	} else if s := e.template.Segments[depth]; s.Kind == Static {
+	} else if s := e.template.Segments[depth]; s.Kind == pathtemplate.Static {
 		if below := p.static[s.Text]; below != nil && below.remove(e, depth+1) {
 			delete(p.static, s.Text)
 		}
 	} else {
 		p.dynamic = slices.DeleteFunc(p.dynamic, func(b *branch) bool {
-			return sameSegment(b.segment, s) && b.below.remove(e, depth+1)
+			return pathtemplate.SameSegment(b.segment, s) && b.below.remove(e, depth+1)
 		})
 	}
 	return len(p.entries)+len(p.static)+len(p.dynamic) == 0
@@ -287,7 +285,7 @@ func (s *search) walk(p *place, depth int, apart bool) {
 		return
 	}
 	segment := s.e.template.Segments[depth]
-	if segment.Kind == Static {
+	if segment.Kind == pathtemplate.Static {
 		if below := p.static[segment.Text]; below != nil {
 			s.walk(below, depth+1, apart)
 		}
@@ -302,9 +300,9 @@ func (s *search) walk(p *place, depth int, apart bool) {
 		}
 	}
 	for _, b := range p.dynamic {
-		if sameSegment(b.segment, segment) {
+		if pathtemplate.SameSegment(b.segment, segment) {
 			s.walk(b.below, depth+1, apart)
-		} else if segment.Kind != Static || b.segment.Match(segment.Text) {
+		} else if segment.Kind != pathtemplate.Static || b.segment.Match(segment.Text) {
 			s.walk(b.below, depth+1, true)
 		}
 	}
@@ -316,7 +314,7 @@ func (v *findings) shadows(e *entry, found map[*entry]string) {
 	})
 	for _, other := range others[:min(len(others), maxShadows)] {
 		winner, loser, wins := e, other, "this"
-		if Compare(other.template, e.template) < 0 {
+		if CompareListen(other.template, e.template) < 0 {
 			winner, loser, wins = other, e, "other"
 		}
 		example := common(e.template, other.template)
@@ -327,7 +325,7 @@ func (v *findings) shadows(e *entry, found map[*entry]string) {
 			name = fmt.Sprintf("the API %q", other.name)
 			params["id"], params["name"] = other.id, other.name
 		}
-		message := "requests to %s match this API and %s (%s); they go to %s, because its path is the more specific one"
+		message := "requests to %s match this API and %s (%s); they go to %s, because its path is longer or more specific"
 		to := name
 		if wins == "this" {
 			to = "this API"
@@ -346,7 +344,7 @@ func common(a, b Template) string {
 	}
 	t := Template{Segments: slices.Clone(a.Segments)}
 	for i, s := range b.Segments {
-		if s.Kind == Static || s.Kind == Regex && t.Segments[i].Kind == Param {
+		if s.Kind == pathtemplate.Static || s.Kind == pathtemplate.Regex && t.Segments[i].Kind == pathtemplate.Param {
 			t.Segments[i] = s
 		}
 	}
@@ -361,8 +359,8 @@ func covers(winner, loser *entry) bool {
 	}
 	for i, s := range w {
 		switch {
-		case s.Kind == Param || sameSegment(s, l[i]):
-		case l[i].Kind != Static || !s.Match(l[i].Text):
+		case s.Kind == pathtemplate.Param || pathtemplate.SameSegment(s, l[i]):
+		case l[i].Kind != pathtemplate.Static || !s.Match(l[i].Text):
 			return false
 		}
 	}
@@ -387,7 +385,7 @@ func (v *findings) endpointShadows(d *Definition) {
 	for i, t := range templates {
 		var at []int
 		for k, s := range t.Segments {
-			if s.Kind == Regex && len(at) < most {
+			if s.Kind == pathtemplate.Regex && len(at) < most {
 				at = append(at, k)
 			}
 		}
@@ -395,7 +393,7 @@ func (v *findings) endpointShadows(d *Definition) {
 			wide := Template{Segments: slices.Clone(t.Segments), Slash: t.Slash}
 			for bit, k := range at {
 				if choice&(1<<bit) != 0 {
-					wide.Segments[k] = Segment{Kind: Param, Name: "any"}
+					wide.Segments[k] = Segment{Kind: pathtemplate.Param, Name: "any"}
 				}
 			}
 			if v.endpointShadow(d, i, byKey[endpointKey(wide, d.Listen.TrailingSlash)]) {
@@ -415,7 +413,7 @@ func (v *findings) endpointShadow(d *Definition, i int, candidates []int) bool {
 		}
 		v.add(fmt.Sprintf("/endpoints/%d/path", i), CodeEndpointShadowed, map[string]any{"other": other},
 			"every request to %s goes to endpoint %d (%s), because a plain parameter comes before an expression; narrow that one",
-			brief(d.Endpoints[i].Path), other, brief(d.Endpoints[other].Path)).Severity = fault.Warning
+			strictjson.Brief(d.Endpoints[i].Path), other, strictjson.Brief(d.Endpoints[other].Path)).Severity = fault.Warning
 		return true
 	}
 	return false

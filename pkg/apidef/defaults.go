@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sluice-gateway/sluice/pkg/pathtemplate"
 )
 
 // The defaults of the language in numbers. The comments on the fields say the same.
@@ -90,9 +92,9 @@ func (e Endpoint) EffectiveID() string {
 	t, err := ParseTemplate(e.Path)
 	for _, s := range t.Segments {
 		switch s.Kind {
-		case Static:
+		case pathtemplate.Static:
 			words = append(words, s.Text)
-		case Rest:
+		case pathtemplate.Rest:
 			words = append(words, "all")
 		default:
 			words = append(words, s.Name)

@@ -3,9 +3,10 @@
 // gateway compiles it. It holds plain data with JSON tags, the strict decoder,
 // the validation and the conflict index; no behaviour of a proxy.
 //
-// Read definition.go, upstream.go, endpoint.go and filters.go for the shape,
-// decode.go for how a text becomes a Definition, validate.go for the rules and
-// conflicts.go for what two definitions may not share.
+// Read definition.go and upstream.go for the shape, decode.go for how a text
+// becomes a Definition, validate.go, address.go and filters.go for the rules,
+// defaults.go for what absent values mean, and conflicts.go for what two
+// definitions may not share. Defaults are applied by those accessors only.
 //
 // A field of the language that no code reads yet is refused with the code
 // "not_available" (planned.go), so that nobody believes in a protection that

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 // Duration is a span of time written with its unit: "250ms", "30s", "1h".
@@ -24,7 +26,7 @@ func ParseDuration(s string) (Duration, error) {
 	}
 	v, err := time.ParseDuration(text)
 	if err != nil || v < 0 || text[0] == '+' || text[0] == '-' {
-		return 0, fmt.Errorf("%q is not a duration: use a number and a unit, such as \"250ms\", \"30s\" or \"1h\"", brief(s))
+		return 0, fmt.Errorf("%q is not a duration: use a number and a unit, such as \"250ms\", \"30s\" or \"1h\"", strictjson.Brief(s))
 	}
 	return Duration(v), nil
 }
@@ -36,7 +38,7 @@ func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Durat
 func (d *Duration) UnmarshalJSON(b []byte) error {
 	var s *string
 	if err := json.Unmarshal(b, &s); err != nil || s == nil {
-		return fmt.Errorf("a duration is a string with a unit, such as \"30s\"; got %s", brief(string(b)))
+		return fmt.Errorf("a duration is a string with a unit, such as \"30s\"; got %s", strictjson.Brief(string(b)))
 	}
 	v, err := ParseDuration(*s)
 	if err != nil {
@@ -72,7 +74,7 @@ func ParseSize(s string) (Size, error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 63)
 	if err != nil || factor == 0 || int64(n) > math.MaxInt64/factor {
-		return 0, fmt.Errorf("%q is not a size: use a whole number and a unit, such as \"64KiB\" or \"1MiB\"", brief(s))
+		return 0, fmt.Errorf("%q is not a size: use a whole number and a unit, such as \"64KiB\" or \"1MiB\"", strictjson.Brief(s))
 	}
 	return Size(int64(n) * factor), nil
 }
@@ -97,7 +99,7 @@ func (z Size) MarshalJSON() ([]byte, error) { return json.Marshal(z.String()) }
 func (z *Size) UnmarshalJSON(b []byte) error {
 	var s *string
 	if err := json.Unmarshal(b, &s); err != nil || s == nil {
-		return fmt.Errorf("a size is a string with a unit, such as \"64KiB\"; got %s", brief(string(b)))
+		return fmt.Errorf("a size is a string with a unit, such as \"64KiB\"; got %s", strictjson.Brief(string(b)))
 	}
 	v, err := ParseSize(*s)
 	if err != nil {

@@ -80,18 +80,18 @@ func (v *findings) identity(d *Definition) {
 		v.add("/id", CodeID, nil, "an id has 1 to %d of the characters a-z, 0-9 and -; write it so or leave it out", maxID).Fix = MakeID(d.ID)
 	}
 	if n := utf8.RuneCountInString(d.Description); n > maxDescription {
-		v.add("/description", CodeLength, map[string]any{"max": maxDescription, "got": n}, "the description has %d characters; at most %d are allowed", n, maxDescription)
+		v.add("/description", strictjson.CodeLength, map[string]any{"max": maxDescription, "got": n}, "the description has %d characters; at most %d are allowed", n, maxDescription)
 	}
 	oneOf(v, "/state", d.State, Active, Disabled)
 	v.list("/groups", d.Groups, CodeGroup, func(s string) error {
 		if !ValidID(s) {
-			return fmt.Errorf("%q is not a name of a gateway group; use 1 to %d of the characters a-z, 0-9 and -", brief(s), maxID)
+			return fmt.Errorf("%q is not a name of a gateway group; use 1 to %d of the characters a-z, 0-9 and -", strictjson.Brief(s), maxID)
 		}
 		return nil
 	})
 	label := func(s string) error {
 		if n := utf8.RuneCountInString(s); n == 0 || n > maxID || hasControl(s) || strings.TrimSpace(s) != s {
-			return fmt.Errorf("%q must have 1 to %d characters, no control characters, and no space at its ends", brief(s), maxID)
+			return fmt.Errorf("%q must have 1 to %d characters, no control characters, and no space at its ends", strictjson.Brief(s), maxID)
 		}
 		return nil
 	}
@@ -103,9 +103,9 @@ func (v *findings) name(path, name string) {
 	n := utf8.RuneCountInString(name)
 	switch {
 	case n == 0:
-		v.add(path, CodeRequired, map[string]any{"name": "name"}, "the API has no name; give it one of 1 to %d characters", maxName)
+		v.add(path, strictjson.CodeRequired, map[string]any{"name": "name"}, "the API has no name; give it one of 1 to %d characters", maxName)
 	case n > maxName:
-		v.add(path, CodeLength, map[string]any{"max": maxName, "got": n}, "the name has %d characters; at most %d are allowed", n, maxName)
+		v.add(path, strictjson.CodeLength, map[string]any{"max": maxName, "got": n}, "the name has %d characters; at most %d are allowed", n, maxName)
 	case hasControl(name) || strings.TrimSpace(name) != name:
 		v.add(path, CodeName, nil, "the name must not have control characters or a space at its ends; remove them").Fix = cleanName(name)
 	}
@@ -131,7 +131,7 @@ func cleanName(s string) string {
 // list checks the items of a list and that none stands twice.
 func (v *findings) list(path string, items []string, code fault.Code, check func(string) error) {
 	if len(items) > maxList {
-		v.add(path, CodeLength, map[string]any{"max": maxList, "got": len(items)}, "there are %d items; at most %d are allowed", len(items), maxList)
+		v.add(path, strictjson.CodeLength, map[string]any{"max": maxList, "got": len(items)}, "there are %d items; at most %d are allowed", len(items), maxList)
 		return
 	}
 	for i, item := range items {
@@ -139,7 +139,7 @@ func (v *findings) list(path string, items []string, code fault.Code, check func
 		if err := check(item); err != nil {
 			v.err(at, code, err)
 		} else if slices.Contains(items[:i], item) {
-			v.add(at, CodeItems, map[string]any{"item": brief(item)}, "%q stands twice; keep one", brief(item))
+			v.add(at, strictjson.CodeItems, map[string]any{"item": strictjson.Brief(item)}, "%q stands twice; keep one", strictjson.Brief(item))
 		}
 	}
 }
@@ -153,13 +153,13 @@ func oneOf[T ~string](v *findings, path string, got T, allowed ...T) {
 	for i, a := range allowed {
 		names[i] = string(a)
 	}
-	v.add(path, CodeEnum, map[string]any{"allowed": names, "got": brief(string(got))},
-		"%q is not one of %s", brief(string(got)), strings.Join(names, ", ")).Fix = strictjson.Nearest(string(got), names)
+	v.add(path, strictjson.CodeEnum, map[string]any{"allowed": names, "got": strictjson.Brief(string(got))},
+		"%q is not one of %s", strictjson.Brief(string(got)), strings.Join(names, ", ")).Fix = strictjson.Nearest(string(got), names)
 }
 
 func (v *findings) listen(at string, l Listen) {
 	if len(l.Domains) > maxList {
-		v.add(at+"/domains", CodeLength, map[string]any{"max": maxList, "got": len(l.Domains)}, "there are %d domains; at most %d are allowed", len(l.Domains), maxList)
+		v.add(at+"/domains", strictjson.CodeLength, map[string]any{"max": maxList, "got": len(l.Domains)}, "there are %d domains; at most %d are allowed", len(l.Domains), maxList)
 	} else {
 		seen := map[string]bool{}
 		for i, domain := range l.Domains {
@@ -168,13 +168,13 @@ func (v *findings) listen(at string, l Listen) {
 			if err != nil {
 				v.err(path, CodeDomain, err)
 			} else if seen[normal] {
-				v.add(path, CodeItems, map[string]any{"item": normal}, "%q stands twice; keep one", normal)
+				v.add(path, strictjson.CodeItems, map[string]any{"item": normal}, "%q stands twice; keep one", normal)
 			}
 			seen[normal] = true
 		}
 	}
 	if l.Path == "" {
-		v.add(at+"/path", CodeRequired, map[string]any{"name": "path"}, "the API has no listen path; give it one such as /orders/").Fix = "/"
+		v.add(at+"/path", strictjson.CodeRequired, map[string]any{"name": "path"}, "the API has no listen path; give it one such as /orders/").Fix = "/"
 	} else if _, err := ParseListenPath(l.Path); err != nil {
 		p := v.add(at+"/path", CodeListenPath, nil, "%s", err)
 		if _, err := ParseListenPath("/" + l.Path); err == nil {
@@ -188,7 +188,7 @@ func (v *findings) listen(at string, l Listen) {
 
 func (v *findings) endpoints(d *Definition) {
 	if len(d.Endpoints) > maxEndpoints {
-		v.add("/endpoints", CodeLength, map[string]any{"max": maxEndpoints, "got": len(d.Endpoints)}, "there are %d endpoints; at most %d are allowed in one API", len(d.Endpoints), maxEndpoints)
+		v.add("/endpoints", strictjson.CodeLength, map[string]any{"max": maxEndpoints, "got": len(d.Endpoints)}, "there are %d endpoints; at most %d are allowed in one API", len(d.Endpoints), maxEndpoints)
 		return
 	}
 	ids := map[string]int{}
@@ -200,7 +200,7 @@ func (v *findings) endpoints(d *Definition) {
 			v.add(at+"/id", CodeID, nil, "an id has 1 to %d of the characters a-z, 0-9 and -; write it so or leave it out", maxID).Fix = MakeID(e.ID)
 		}
 		if n := utf8.RuneCountInString(e.Summary); n > maxName {
-			v.add(at+"/summary", CodeLength, map[string]any{"max": maxName, "got": n}, "the summary has %d characters; at most %d are allowed", n, maxName)
+			v.add(at+"/summary", strictjson.CodeLength, map[string]any{"max": maxName, "got": n}, "the summary has %d characters; at most %d are allowed", n, maxName)
 		}
 		t, err := ParseTemplate(e.Path)
 		if err != nil {
@@ -210,7 +210,7 @@ func (v *findings) endpoints(d *Definition) {
 		id := e.EffectiveID()
 		if other, taken := ids[id]; taken {
 			v.add(at+"/id", CodeEndpointID, map[string]any{"id": id, "other": other},
-				"the id %q is also that of endpoint %d (%s); give one of them an id of its own", id, other, brief(d.Endpoints[other].Path))
+				"the id %q is also that of endpoint %d (%s); give one of them an id of its own", id, other, strictjson.Brief(d.Endpoints[other].Path))
 		} else {
 			ids[id] = i
 		}
@@ -251,8 +251,8 @@ func (v *findings) duplicate(at string, d *Definition, i int, space map[string]i
 		if m == "" {
 			name = "every method"
 		}
-		v.add(at, CodeEndpointTwice, map[string]any{"other": other, "method": name, "path": brief(d.Endpoints[i].Path)},
-			"endpoint %d (%s) already answers %s on this path; remove one or change its path", other, brief(d.Endpoints[other].Path), name)
+		v.add(at, CodeEndpointTwice, map[string]any{"other": other, "method": name, "path": strictjson.Brief(d.Endpoints[i].Path)},
+			"endpoint %d (%s) already answers %s on this path; remove one or change its path", other, strictjson.Brief(d.Endpoints[other].Path), name)
 		return
 	}
 }
@@ -267,7 +267,7 @@ func (v *findings) methods(at string, methods []string) {
 		case m == "CONNECT" || m == "TRACE":
 			return fmt.Errorf("%s is not forwarded by a gateway; remove it", m)
 		case m == "" || len(m) > 32 || strings.ContainsFunc(m, func(r rune) bool { return !isMethodChar(r) }):
-			return fmt.Errorf("%q is not a method; use upper-case letters, such as GET", brief(m))
+			return fmt.Errorf("%q is not a method; use upper-case letters, such as GET", strictjson.Brief(m))
 		}
 		return nil
 	})

@@ -158,6 +158,17 @@ func TestNormalizeDomain(t *testing.T) {
 	}
 }
 
+func TestListenPathsAreOneWithAndWithoutSlash(t *testing.T) {
+	for path, want := range map[string]string{"/orders/": "/orders", "/orders": "/orders", "/": "/", "/{t}/": "/{t}", "bad": "bad"} {
+		if got := NormalizePath(path); got != want {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+	if _, err := ParseListenPath("/a/**"); err == nil {
+		t.Error("a listen path with /** was taken")
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	d := with(t, `{}`)
 	c, to := d.Upstream.Connections.WithDefaults(), d.Upstream.Timeouts.WithDefaults()

@@ -193,8 +193,8 @@ func (d *decoder) object(n *Node, v reflect.Value) {
 
 func (d *decoder) unknown(name string, fields []field) {
 	if d.o.Planned != nil && d.o.Planned(d.pattern()) {
-		d.add(fault.Problem{Code: CodeNotAvailable, Params: map[string]any{"name": brief(name)},
-			Message: fmt.Sprintf("%q is not available yet; remove it, so that nobody relies on it", brief(name))})
+		d.add(fault.Problem{Code: CodeNotAvailable, Params: map[string]any{"name": Brief(name)},
+			Message: fmt.Sprintf("%q is not available yet; remove it, so that nobody relies on it", Brief(name))})
 		return
 	}
 	known := make([]string, len(fields))
@@ -207,11 +207,11 @@ func (d *decoder) unknown(name string, fields []field) {
 // Unknown is the problem of a name that is not among the known ones; its path
 // and severity are the caller's to set.
 func Unknown(name string, known []string) fault.Problem {
-	p := fault.Problem{Code: CodeUnknownField, Params: map[string]any{"name": brief(name)}, Severity: fault.Error}
+	p := fault.Problem{Code: CodeUnknownField, Params: map[string]any{"name": Brief(name)}, Severity: fault.Error}
 	if p.Fix = Nearest(name, known); p.Fix != "" {
-		p.Message = fmt.Sprintf("%q is not known here; the nearest name is %q", brief(name), p.Fix)
+		p.Message = fmt.Sprintf("%q is not known here; the nearest name is %q", Brief(name), p.Fix)
 	} else {
-		p.Message = fmt.Sprintf("%q is not known here; remove it or put it under an x-… name", brief(name))
+		p.Message = fmt.Sprintf("%q is not known here; remove it or put it under an x-… name", Brief(name))
 	}
 	return p
 }
@@ -286,11 +286,11 @@ func (d *decoder) number(err error, raw string) {
 	if err == nil {
 		return
 	}
-	p := fault.Problem{Code: CodeType, Message: fmt.Sprintf("%s is not a whole number", brief(raw)),
-		Params: map[string]any{"expected": "a whole number", "got": brief(raw)}}
+	p := fault.Problem{Code: CodeType, Message: fmt.Sprintf("%s is not a whole number", Brief(raw)),
+		Params: map[string]any{"expected": "a whole number", "got": Brief(raw)}}
 	if errors.Is(err, strconv.ErrRange) || !strings.ContainsAny(raw, ".eE") {
-		p = fault.Problem{Code: CodeRange, Message: fmt.Sprintf("%s does not fit here", brief(raw)),
-			Params: map[string]any{"got": brief(raw)}}
+		p = fault.Problem{Code: CodeRange, Message: fmt.Sprintf("%s does not fit here", Brief(raw)),
+			Params: map[string]any{"got": Brief(raw)}}
 	}
 	d.add(p)
 }

@@ -27,7 +27,16 @@ const (
 	CodeNotAvailable fault.Code = "not_available"   // part of the language, but nothing reads it yet
 	CodeType         fault.Code = "wrong_type"      // params expected and got
 	CodeValue        fault.Code = "invalid_value"   // right type, but not a value of it
-	CodeRange        fault.Code = "out_of_range"    // a number that does not fit
+	CodeRange        fault.Code = "out_of_range"    // a number that does not fit; params min, max, got
+)
+
+// The codes of common rules that the readers of a document check after it.
+const (
+	CodeRequired fault.Code = "required"         // params name
+	CodeEnum     fault.Code = "not_in_list"      // params allowed; Fix holds the nearest one
+	CodePattern  fault.Code = "pattern_mismatch" // params pattern
+	CodeLength   fault.Code = "length"           // of a text or list; params min, max, got
+	CodeItems    fault.Code = "duplicate_item"   // an item twice in a list; params item
 )
 
 // Limits of a document unless Options says otherwise.
@@ -240,8 +249,8 @@ func (p *parser) container(n *Node, depth int) bool {
 			}
 			p.path.push(child.Name, -1)
 			if seen.add(n.Children, child.Name) {
-				p.add(CodeDuplicate, map[string]any{"name": brief(child.Name)},
-					"%q stands twice in this object; keep one", brief(child.Name))
+				p.add(CodeDuplicate, map[string]any{"name": Brief(child.Name)},
+					"%q stands twice in this object; keep one", Brief(child.Name))
 			}
 		} else {
 			p.path.push("", i)
@@ -392,7 +401,7 @@ func (p path) pointer() string {
 		if s.item {
 			b.WriteString(strconv.Itoa(s.index))
 		} else {
-			b.WriteString(Escape(brief(s.name)))
+			b.WriteString(Escape(Brief(s.name)))
 		}
 	}
 	return b.String()
@@ -406,15 +415,12 @@ func Escape(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
-// brief keeps a hostile name from filling a message.
-func brief(s string) string {
-	const most = 80
+// Brief is s for a message: whole if short, else its start and "…", and always
+// valid UTF-8, so that a hostile value fills no answer and breaks none.
+func Brief(s string) string {
+	const most = 80 // bytes
 	if len(s) <= most {
-		return s
+		return strings.ToValidUTF8(s, "�")
 	}
-	cut := most
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }

@@ -124,7 +124,7 @@ func TestDecodeReportsEveryProblemAtOnce(t *testing.T) {
 	for i := range 1000 {
 		fmt.Fprintf(&many, `"unknown%d":1,`, i)
 	}
-	if _, problems = Decode[sample]([]byte("{" + many.String() + `"name":"x"}`), Options{}); len(problems) != maxProblems {
+	if _, problems = Decode[sample]([]byte("{"+many.String()+`"name":"x"}`), Options{}); len(problems) != maxProblems {
 		t.Fatalf("%d problems", len(problems))
 	}
 }

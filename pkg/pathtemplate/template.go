@@ -1,11 +1,17 @@
-package apidef
+// Package pathtemplate reads and compares path templates such as
+// /orders/{id:[0-9]+} and /admin/**. Definitions (listen paths and endpoints),
+// rights of keys and policies, and the gateway's routes all speak of paths by it.
+package pathtemplate
 
 import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 // SegmentKind is what one segment of a template matches. The order of the kinds
@@ -17,7 +23,7 @@ type SegmentKind uint8
 const (
 	Static SegmentKind = iota // exactly Text
 	Param                     // any one segment that is not empty
-	Regex                     // one segment that Regexp matches as a whole
+	Regex                     // one segment that is not empty and that Regexp matches as a whole
 	Rest                      // "/**" at the end: nothing, "/", or everything below
 )
 
@@ -27,7 +33,7 @@ type Segment struct {
 	Text   string         // of Static: as the gateway spells paths after normalising
 	Name   string         // of Param and Regex
 	Regexp *regexp.Regexp // of Regex: anchored at both ends
-	source string         // of Regex: as written
+	Source string         // of Regex: the expression as written
 }
 
 // Template is a compiled path template. It matches paths in the gateway's
@@ -41,26 +47,26 @@ type Template struct {
 
 // Bounds of a template, so that compiling and matching stay cheap.
 const (
-	maxTemplate = 1024 // bytes
+	MaxLength   = 1024 // bytes
 	maxSegments = 64
 	maxRegexp   = 256 // bytes of one regular expression
 )
 
 var paramName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
-// ParseTemplate compiles a path template: it starts with a slash, and each
+// Parse compiles a path template: it starts with a slash, and each
 // segment is static text, {name}, {name:regex} (RE2, anchored, matched against
 // one segment), or ** as the last one, which matches the path above it too:
 // "/admin/**" matches "/admin", "/admin/" and "/admin/x/y". Static text is
 // brought to the normalised form of the gateway. The error is one sentence that
 // says what is wrong and the mend.
-func ParseTemplate(path string) (Template, error) {
+func Parse(path string) (Template, error) {
 	var t Template
 	switch {
 	case !strings.HasPrefix(path, "/"):
-		return t, fmt.Errorf("a path starts with a slash; write %q", "/"+brief(path))
-	case len(path) > maxTemplate:
-		return t, fmt.Errorf("the path has %d bytes; at most %d are allowed", len(path), maxTemplate)
+		return t, fmt.Errorf("a path starts with a slash; write %q", "/"+strictjson.Brief(path))
+	case len(path) > MaxLength:
+		return t, fmt.Errorf("the path has %d bytes; at most %d are allowed", len(path), MaxLength)
 	case !utf8.ValidString(path):
 		return t, fmt.Errorf("the path is not valid UTF-8")
 	}
@@ -123,16 +129,16 @@ func parseSegment(part string, last bool) (Segment, error) {
 	case part == "**" && last:
 		return Segment{Kind: Rest}, nil
 	case strings.Contains(part, "*") && !strings.HasPrefix(part, "{"):
-		return Segment{}, fmt.Errorf("%q is not understood: ** may only be the last segment, and one segment of any text is {name}", brief(part))
+		return Segment{}, fmt.Errorf("%q is not understood: ** may only be the last segment, and one segment of any text is {name}", strictjson.Brief(part))
 	case !strings.ContainsAny(part, "{}"):
 		text, err := staticText(part, last)
 		return Segment{Kind: Static, Text: text}, err
 	case part[0] != '{' || part[len(part)-1] != '}':
-		return Segment{}, fmt.Errorf("%q mixes text and a parameter; a parameter is a whole segment, such as {name} or {name:regex}", brief(part))
+		return Segment{}, fmt.Errorf("%q mixes text and a parameter; a parameter is a whole segment, such as {name} or {name:regex}", strictjson.Brief(part))
 	}
 	name, expr, isRegex := strings.Cut(part[1:len(part)-1], ":")
 	if !paramName.MatchString(name) {
-		return Segment{}, fmt.Errorf("%q is not a name of a parameter; use letters, digits and _ with a letter first", brief(name))
+		return Segment{}, fmt.Errorf("%q is not a name of a parameter; use letters, digits and _ with a letter first", strictjson.Brief(name))
 	}
 	if !isRegex {
 		return Segment{Kind: Param, Name: name}, nil
@@ -140,14 +146,14 @@ func parseSegment(part string, last bool) (Segment, error) {
 	if expr == "" || len(expr) > maxRegexp {
 		return Segment{}, fmt.Errorf("the expression of {%s} must have 1 to %d bytes; without an expression write {%s}", name, maxRegexp, name)
 	}
-	if _, err := regexp.Compile(expr); err != nil {
+	if _, err := syntax.Parse(expr, syntax.Perl); err != nil { // alone, so that ")(" cannot escape the anchors
 		return Segment{}, fmt.Errorf("the expression of {%s} does not compile as RE2: %w", name, err)
 	}
 	compiled, err := regexp.Compile(`\A(?:` + expr + `)\z`)
 	if err != nil {
 		return Segment{}, fmt.Errorf("the expression of {%s} cannot be anchored: %w", name, err)
 	}
-	return Segment{Kind: Regex, Name: name, Regexp: compiled, source: expr}, nil
+	return Segment{Kind: Regex, Name: name, Regexp: compiled, Source: expr}, nil
 }
 
 // staticText brings one segment to the form in which the gateway matches, and
@@ -163,31 +169,33 @@ func staticText(part string, last bool) (string, error) {
 				hi, lo = unhex(part[i+1]), unhex(part[i+2])
 			}
 			if hi > 15 || lo > 15 {
-				return "", fmt.Errorf("%q has a %% that is not followed by two hex digits; write a per cent sign as %%25", brief(part))
+				return "", fmt.Errorf("%q has a %% that is not followed by two hex digits; write a per cent sign as %%25", strictjson.Brief(part))
 			}
 			c = hi<<4 | lo
 			i += 2
 		}
 		switch {
 		case c < 0x20 || c == 0x7f:
-			return "", fmt.Errorf("%q has a control character; remove it", brief(part))
+			return "", fmt.Errorf("%q has a control character; remove it", strictjson.Brief(part))
 		case c == '\\' || escaped && c == '/':
-			return "", fmt.Errorf("%q has a backslash or an encoded slash; use a plain slash between segments", brief(part))
+			return "", fmt.Errorf("%q has a backslash or an encoded slash; use a plain slash between segments", strictjson.Brief(part))
+		case !escaped && c == ';':
+			return "", fmt.Errorf("%q has a semicolon; parameters of a segment are not compared, write the segment without them", strictjson.Brief(part))
 		case !escaped && (c == '?' || c == '#'):
-			return "", fmt.Errorf("%q has a query or a fragment; a path ends before ? and #", brief(part))
+			return "", fmt.Errorf("%q has a query or a fragment; a path ends before ? and #", strictjson.Brief(part))
 		case escaped && c == '%' && i+2 < len(part) && strings.Contains("2E2e2F2f5C5c", part[i+1:i+3]):
-			return "", fmt.Errorf("%q is encoded twice; encode it once", brief(part))
+			return "", fmt.Errorf("%q is encoded twice; encode it once", strictjson.Brief(part))
 		case c == ' ' && last && i == len(part)-1:
-			return "", fmt.Errorf("%q ends in white space; remove it", brief(part))
-		case isUnreserved(c) || !escaped && strings.IndexByte("!$&'()*+,;=:@", c) >= 0:
+			return "", fmt.Errorf("%q ends in white space; remove it", strictjson.Brief(part))
+		case isUnreserved(c) || !escaped && strings.IndexByte("!$&'()*+,=:@", c) >= 0:
 			b.WriteByte(c)
 		default:
 			fmt.Fprintf(&b, "%%%02X", c)
 		}
 	}
 	text := b.String()
-	if text == "." || text == ".." || strings.HasPrefix(text, "..;") || strings.HasPrefix(text, ".;") {
-		return "", fmt.Errorf("%q is a dot segment; write the path that is meant", brief(part))
+	if text == "." || text == ".." {
+		return "", fmt.Errorf("%q is a dot segment; write the path that is meant", strictjson.Brief(part))
 	}
 	return text, nil
 }
@@ -207,31 +215,6 @@ func unhex(c byte) byte {
 		return c - 'A' + 10
 	}
 	return 0xff
-}
-
-// ParseListenPath compiles a listen path: a template without ** whose slash at
-// the end means nothing, so that "/orders" and "/orders/" are one.
-func ParseListenPath(path string) (Template, error) {
-	t, err := ParseTemplate(path)
-	if err != nil {
-		return t, err
-	}
-	t.Slash = len(t.Segments) == 0
-	if n := len(t.Segments); n > 0 && t.Segments[n-1].Kind == Rest {
-		return t, fmt.Errorf("a listen path matches everything below it by itself; remove the /** at its end")
-	}
-	return t, nil
-}
-
-// NormalizePath is the one spelling of a listen path: without a slash at the
-// end, escapes as the gateway compares them. A path that is not valid is
-// returned as it is.
-func NormalizePath(path string) string {
-	t, err := ParseListenPath(path)
-	if err != nil {
-		return path
-	}
-	return t.String()
 }
 
 // String is the template's normalised spelling; it parses to the same template.
@@ -255,7 +238,7 @@ func (t Template) spell(anonymous bool) string {
 		case Param:
 			b.WriteString("{" + name + "}")
 		case Regex:
-			b.WriteString("{" + name + ":" + s.source + "}")
+			b.WriteString("{" + name + ":" + s.Source + "}")
 		case Rest:
 			b.WriteString("**")
 		}
@@ -264,6 +247,11 @@ func (t Template) spell(anonymous bool) string {
 		b.WriteByte('/')
 	}
 	return b.String()
+}
+
+// SameSegment tells whether two segments match the same, names aside.
+func SameSegment(a, b Segment) bool {
+	return a.Kind == b.Kind && a.Text == b.Text && a.Source == b.Source
 }
 
 // IsLiteral tells whether the template is static text only.
@@ -310,15 +298,18 @@ func (t Template) Match(path string) bool {
 	return path == "/" && t.Slash
 }
 
-// Match tells whether the segment matches one segment of a path.
+// Match tells whether the segment matches one segment of a path. Static text
+// ignores what follows a semicolon (RFC 3986, section 3.3), so that "/admin;x" is
+// under the rules of "/admin".
 func (s Segment) Match(part string) bool {
 	switch s.Kind {
 	case Static:
-		return part == s.Text
+		name, _, _ := strings.Cut(part, ";")
+		return name == s.Text
 	case Param:
 		return part != ""
 	case Regex:
-		return s.Regexp.MatchString(part)
+		return part != "" && s.Regexp.MatchString(part)
 	}
 	return true
 }
@@ -330,7 +321,7 @@ func (s Segment) Match(part string) bool {
 func Compare(a, b Template) int {
 	for i := range min(len(a.Segments), len(b.Segments)) {
 		x, y := a.Segments[i], b.Segments[i]
-		if c := cmp.Or(cmp.Compare(x.Kind, y.Kind), strings.Compare(x.Text, y.Text), strings.Compare(x.source, y.source)); c != 0 {
+		if c := cmp.Or(cmp.Compare(x.Kind, y.Kind), strings.Compare(x.Text, y.Text), strings.Compare(x.Source, y.Source)); c != 0 {
 			return c
 		}
 	}
@@ -356,17 +347,4 @@ func restLast(a, b Template, c int) int {
 		return -c
 	}
 	return c
-}
-
-// brief keeps a hostile value from filling a message.
-func brief(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	cut := most
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
 }

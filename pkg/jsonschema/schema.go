@@ -1,4 +1,7 @@
-package apidef
+// Package jsonschema checks JSON values against the subset of JSON Schema (draft
+// 2020-12) that our generated schemas use, and reports problems as the strict
+// decoder does: a JSON pointer, a code, the mend and the nearest name.
+package jsonschema
 
 import (
 	"bytes"
@@ -17,53 +20,51 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
-// The codes of rules that a schema or a definition's validation reports, beside
-// those of strictjson.
-const (
-	CodeRequired fault.Code = "required"         // params name
-	CodeEnum     fault.Code = "not_in_list"      // params allowed; Fix holds the nearest one
-	CodePattern  fault.Code = "pattern_mismatch" // params pattern
-	CodeLength   fault.Code = "length"           // of a text or list; params min, max, got
-	CodeItems    fault.Code = "duplicate_item"   // an item twice in a list
-)
-
 // Schema is a compiled JSON Schema (draft 2020-12) of the keywords that the
 // generated schemas use: type, properties, required, additionalProperties,
 // items, enum, const, pattern, minimum, maximum, minLength,
-// maxLength, minItems, maxItems, uniqueItems, format "duration" and "size", and
+// maxLength, minItems, maxItems, uniqueItems, format (of those that Parse is given), and
 // $ref into #/$defs. Annotations (title, description, default, examples and
 // names that start with "x-") are skipped.
 type Schema struct {
-	Ref        string
-	Types      []string
-	Properties map[string]*Schema
-	Required   []string
-	Additional *Schema // nil: anything; never: nothing
-	never      bool
-	Items      *Schema
-	Enum       []json.RawMessage
-	Pattern    *regexp.Regexp
-	Format     string
-	Min, Max   *big.Rat
-	MinLength  int
-	MaxLength  int // -1: any
-	MinItems   int
-	MaxItems   int // -1: any
-	Unique     bool
+	ref        string
+	types      []string
+	properties map[string]*Schema
+	required   []string
+	additional *Schema // nil: anything
+	never      bool    // the schema false
+	items      *Schema
+	enum       []json.RawMessage
+	pattern    *regexp.Regexp
+	format     string
+	conforms   func(string) error // of format
+	min, max   *big.Rat
+	minLength  int
+	maxLength  int // -1: any
+	minItems   int
+	maxItems   int // -1: any
+	unique     bool
 	defs       map[string]*Schema
 }
 
-// ParseSchema compiles a schema. An unknown keyword is an error.
-func ParseSchema(text []byte) (*Schema, error) {
+// Formats gives the check of a format by its name, or nil where it knows none.
+type Formats func(name string) func(text string) error
+
+// Parse compiles a schema. An unknown keyword or format is an error, so that no
+// rule is lost silently.
+func Parse(text []byte, formats Formats) (*Schema, error) {
 	s, err := parseSchema(text)
 	if err != nil {
 		return nil, err
 	}
-	return s, s.resolve(s.defs, 0)
+	if err := s.resolve(s.defs, formats, 0); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func parseSchema(text []byte) (*Schema, error) {
-	s := &Schema{MaxLength: -1, MaxItems: -1}
+	s := &Schema{maxLength: -1, maxItems: -1}
 	switch string(bytes.TrimSpace(text)) {
 	case "true":
 		return s, nil
@@ -88,49 +89,49 @@ func (s *Schema) keyword(name string, value json.RawMessage) (err error) {
 	switch name {
 	case "$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly":
 	case "$ref":
-		err = json.Unmarshal(value, &s.Ref)
+		err = json.Unmarshal(value, &s.ref)
 	case "$defs":
 		s.defs, err = schemaMap(value)
 	case "properties":
-		s.Properties, err = schemaMap(value)
+		s.properties, err = schemaMap(value)
 	case "additionalProperties":
-		s.Additional, err = parseSchema(value)
+		s.additional, err = parseSchema(value)
 	case "items":
-		s.Items, err = parseSchema(value)
+		s.items, err = parseSchema(value)
 	case "type":
 		var one string
 		if json.Unmarshal(value, &one) == nil {
-			s.Types = []string{one}
+			s.types = []string{one}
 		} else {
-			err = json.Unmarshal(value, &s.Types)
+			err = json.Unmarshal(value, &s.types)
 		}
 	case "required":
-		err = json.Unmarshal(value, &s.Required)
+		err = json.Unmarshal(value, &s.required)
 	case "enum":
-		err = json.Unmarshal(value, &s.Enum)
+		err = json.Unmarshal(value, &s.enum)
 	case "const":
-		s.Enum = []json.RawMessage{value}
+		s.enum = []json.RawMessage{value}
 	case "pattern":
 		var p string
 		if err = json.Unmarshal(value, &p); err == nil {
-			s.Pattern, err = regexp.Compile(p)
+			s.pattern, err = regexp.Compile(p)
 		}
 	case "format":
-		err = json.Unmarshal(value, &s.Format)
+		err = json.Unmarshal(value, &s.format)
 	case "minimum":
-		s.Min, err = rational(value)
+		s.min, err = rational(value)
 	case "maximum":
-		s.Max, err = rational(value)
+		s.max, err = rational(value)
 	case "minLength":
-		err = json.Unmarshal(value, &s.MinLength)
+		err = json.Unmarshal(value, &s.minLength)
 	case "maxLength":
-		err = json.Unmarshal(value, &s.MaxLength)
+		err = json.Unmarshal(value, &s.maxLength)
 	case "minItems":
-		err = json.Unmarshal(value, &s.MinItems)
+		err = json.Unmarshal(value, &s.minItems)
 	case "maxItems":
-		err = json.Unmarshal(value, &s.MaxItems)
+		err = json.Unmarshal(value, &s.maxItems)
 	case "uniqueItems":
-		err = json.Unmarshal(value, &s.Unique)
+		err = json.Unmarshal(value, &s.unique)
 	default:
 		if !strings.HasPrefix(name, "x-") {
 			err = errors.New("this keyword is not supported")
@@ -159,31 +160,36 @@ func schemaMap(text []byte) (map[string]*Schema, error) {
 // one would make a huge integer.
 func rational(value []byte) (*big.Rat, error) {
 	if f, err := strconv.ParseFloat(string(value), 64); err != nil || len(value) > 64 || f > 1e300 || f < -1e300 || f != 0 && f < 1e-300 && f > -1e-300 {
-		return nil, fmt.Errorf("%s is not a number that can be compared", brief(string(value)))
+		return nil, fmt.Errorf("%s is not a number that can be compared", strictjson.Brief(string(value)))
 	}
 	r, ok := new(big.Rat).SetString(string(value))
 	if !ok {
-		return nil, fmt.Errorf("%s is not a number", brief(string(value)))
+		return nil, fmt.Errorf("%s is not a number", strictjson.Brief(string(value)))
 	}
 	return r, nil
 }
 
-// resolve checks every $ref and gives each schema the definitions of its root.
-func (s *Schema) resolve(defs map[string]*Schema, depth int) error {
+// resolve checks every $ref and format, and gives each schema the definitions of its root.
+func (s *Schema) resolve(defs map[string]*Schema, formats Formats, depth int) error {
 	if depth > strictjson.DefaultMaxDepth {
 		return errors.New("the schema is nested too deep")
 	}
-	if s.Ref != "" {
-		if name, local := strings.CutPrefix(s.Ref, "#/$defs/"); !local || defs[name] == nil {
-			return fmt.Errorf("$ref %q names nothing in $defs", s.Ref)
+	if s.ref != "" {
+		if name, local := strings.CutPrefix(s.ref, "#/$defs/"); !local || defs[name] == nil {
+			return fmt.Errorf("$ref %q names nothing in $defs", s.ref)
+		}
+	}
+	if s.format != "" {
+		if s.conforms = formats(s.format); s.conforms == nil {
+			return fmt.Errorf("the format %q is not known", s.format)
 		}
 	}
 	var errs []error
-	nested := slices.Collect(maps.Values(s.Properties))
+	nested := slices.Collect(maps.Values(s.properties))
 	nested = slices.AppendSeq(nested, maps.Values(s.defs))
-	for _, n := range append(nested, s.Additional, s.Items) {
+	for _, n := range append(nested, s.additional, s.items) {
 		if n != nil {
-			errs = append(errs, n.resolve(defs, depth+1))
+			errs = append(errs, n.resolve(defs, formats, depth+1))
 		}
 	}
 	s.defs = defs
@@ -221,12 +227,12 @@ func (c *checker) add(at string, code fault.Code, params map[string]any, format 
 }
 
 func (c *checker) check(s *Schema, n *strictjson.Node, at string, hops int) {
-	for s.Ref != "" && hops < 16 { // a chain of references may be a circle
-		s = s.defs[strings.TrimPrefix(s.Ref, "#/$defs/")]
+	for s.ref != "" && hops < 16 { // a chain of references may be a circle
+		s = s.defs[strings.TrimPrefix(s.ref, "#/$defs/")]
 		hops++
 	}
-	if len(s.Types) > 0 && !slices.ContainsFunc(s.Types, func(t string) bool { return isType(t, n, c.text) }) {
-		expected := strings.Join(s.Types, " or ")
+	if len(s.types) > 0 && !slices.ContainsFunc(s.types, func(t string) bool { return isType(t, n, c.text) }) {
+		expected := strings.Join(s.types, " or ")
 		c.add(at, strictjson.CodeType, map[string]any{"expected": expected, "got": n.Kind.String()},
 			"this must be of type %s, not %s", expected, n.Kind)
 		return
@@ -265,56 +271,56 @@ func isType(t string, n *strictjson.Node, text []byte) bool {
 }
 
 func (c *checker) enum(s *Schema, n *strictjson.Node, at string) {
-	if len(s.Enum) == 0 {
+	if len(s.enum) == 0 {
 		return
 	}
 	var allowed []string
-	for _, e := range s.Enum {
+	for _, e := range s.enum {
 		if strictjson.Equal(e, n.Raw(c.text)) {
 			return
 		}
 		allowed = append(allowed, strings.Trim(string(e), `"`))
 	}
-	p := c.add(at, CodeEnum, map[string]any{"allowed": allowed}, "this must be one of %s", strings.Join(allowed, ", "))
+	p := c.add(at, strictjson.CodeEnum, map[string]any{"allowed": allowed}, "this must be one of %s", strings.Join(allowed, ", "))
 	if n.Kind == strictjson.String {
 		p.Fix = strictjson.Nearest(n.Text(c.text), allowed)
 	}
 }
 
 func (c *checker) object(s *Schema, n *strictjson.Node, at string) {
-	for _, name := range s.Required {
+	for _, name := range s.required {
 		if n.Member(name) == nil {
-			c.add(at, CodeRequired, map[string]any{"name": name}, "%q is required here; add it", name)
+			c.add(at, strictjson.CodeRequired, map[string]any{"name": name}, "%q is required here; add it", name)
 		}
 	}
 	for i := range n.Children {
 		m := &n.Children[i]
 		child := at + "/" + strictjson.Escape(m.Name)
-		switch p := s.Properties[m.Name]; {
+		switch p := s.properties[m.Name]; {
 		case p != nil:
 			c.check(p, m, child, 0)
-		case s.Additional == nil || strings.HasPrefix(m.Name, "x-") && s.Additional.never:
-		case !s.Additional.never:
-			c.check(s.Additional, m, child, 0)
+		case s.additional == nil || strings.HasPrefix(m.Name, "x-") && s.additional.never:
+		case !s.additional.never:
+			c.check(s.additional, m, child, 0)
 		default:
-			p := strictjson.Unknown(m.Name, slices.Sorted(maps.Keys(s.Properties)))
+			p := strictjson.Unknown(m.Name, slices.Sorted(maps.Keys(s.properties)))
 			c.add(child, p.Code, p.Params, "%s", p.Message).Fix = p.Fix
 		}
 	}
 }
 
 func (c *checker) array(s *Schema, n *strictjson.Node, at string) {
-	c.length(at, "items", len(n.Children), s.MinItems, s.MaxItems)
+	c.length(at, "items", len(n.Children), s.minItems, s.maxItems)
 	seen := map[string]bool{}
 	for i := range n.Children {
 		item := &n.Children[i]
 		child := at + "/" + strconv.Itoa(i)
-		if s.Items != nil {
-			c.check(s.Items, item, child, 0)
+		if s.items != nil {
+			c.check(s.items, item, child, 0)
 		}
-		if raw := string(item.Raw(c.text)); s.Unique && seen[raw] {
-			c.add(child, CodeItems, nil, "this item stands twice; keep one")
-		} else if s.Unique {
+		if raw := string(item.Raw(c.text)); s.unique && seen[raw] {
+			c.add(child, strictjson.CodeItems, nil, "this item stands twice; keep one")
+		} else if s.unique {
 			seen[raw] = true
 		}
 	}
@@ -322,42 +328,38 @@ func (c *checker) array(s *Schema, n *strictjson.Node, at string) {
 
 func (c *checker) string(s *Schema, n *strictjson.Node, at string) {
 	text := n.Text(c.text)
-	c.length(at, "characters", utf8.RuneCountInString(text), s.MinLength, s.MaxLength)
-	if s.Pattern != nil && !s.Pattern.MatchString(text) {
-		c.add(at, CodePattern, map[string]any{"pattern": s.Pattern.String()}, "this must match %s", s.Pattern)
+	c.length(at, "characters", utf8.RuneCountInString(text), s.minLength, s.maxLength)
+	if s.pattern != nil && !s.pattern.MatchString(text) {
+		c.add(at, strictjson.CodePattern, map[string]any{"pattern": s.pattern.String()}, "this must match %s", s.pattern)
 	}
-	var err error
-	switch s.Format {
-	case "duration":
-		_, err = ParseDuration(text)
-	case "size":
-		_, err = ParseSize(text)
+	if s.conforms == nil {
+		return
 	}
-	if err != nil {
-		c.add(at, strictjson.CodeValue, map[string]any{"format": s.Format}, "%s", err)
+	if err := s.conforms(text); err != nil {
+		c.add(at, strictjson.CodeValue, map[string]any{"format": s.format}, "%s", err)
 	}
 }
 
 func (c *checker) number(s *Schema, n *strictjson.Node, at string) {
-	if s.Min == nil && s.Max == nil {
+	if s.min == nil && s.max == nil {
 		return
 	}
 	v, err := rational(n.Raw(c.text))
 	switch {
 	case err != nil:
 		c.add(at, strictjson.CodeRange, nil, "%s", err)
-	case s.Min != nil && v.Cmp(s.Min) < 0:
-		c.add(at, strictjson.CodeRange, map[string]any{"min": s.Min.RatString()}, "this must be at least %s", s.Min.RatString())
-	case s.Max != nil && v.Cmp(s.Max) > 0:
-		c.add(at, strictjson.CodeRange, map[string]any{"max": s.Max.RatString()}, "this must be at most %s", s.Max.RatString())
+	case s.min != nil && v.Cmp(s.min) < 0:
+		c.add(at, strictjson.CodeRange, map[string]any{"min": s.min.RatString()}, "this must be at least %s", s.min.RatString())
+	case s.max != nil && v.Cmp(s.max) > 0:
+		c.add(at, strictjson.CodeRange, map[string]any{"max": s.max.RatString()}, "this must be at most %s", s.max.RatString())
 	}
 }
 
 func (c *checker) length(at, what string, got, least, most int) {
 	params := map[string]any{"min": least, "max": most, "got": got}
 	if most >= 0 && got > most {
-		c.add(at, CodeLength, params, "this has %d %s; at most %d are allowed", got, what, most)
+		c.add(at, strictjson.CodeLength, params, "this has %d %s; at most %d are allowed", got, what, most)
 	} else if got < least {
-		c.add(at, CodeLength, params, "this has %d %s; at least %d are needed", got, what, least)
+		c.add(at, strictjson.CodeLength, params, "this has %d %s; at least %d are needed", got, what, least)
 	}
 }

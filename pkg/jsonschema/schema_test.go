@@ -1,10 +1,27 @@
-package apidef
+package jsonschema
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
+
+func formats(name string) func(string) error {
+	switch name {
+	case "duration":
+		return func(s string) error { _, err := time.ParseDuration(s); return err }
+	case "size":
+		return func(s string) error {
+			if !strings.HasSuffix(s, "B") {
+				return errors.New("not a size")
+			}
+			return nil
+		}
+	}
+	return nil
+}
 
 const optionsSchema = `{
   "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "additionalProperties": false, "required": ["mode"],
@@ -30,7 +47,7 @@ const optionsSchema = `{
 }`
 
 func TestSchemaCheck(t *testing.T) {
-	s, err := ParseSchema([]byte(optionsSchema))
+	s, err := Parse([]byte(optionsSchema), formats)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,15 +98,15 @@ func TestSchemaCheck(t *testing.T) {
 
 func TestSchemasThatCannotBeCheckedAreRefused(t *testing.T) {
 	for _, text := range []string{``, `1`, `{"oneOf":[]}`, `{"type":1}`, `{"pattern":"("}`, `{"$ref":"#/$defs/no"}`, `{"$ref":"http://x"}`, `{"minimum":"1"}`,
-		`{"minimum":1e400}`, `{"properties":{"a":{"if":{}}}}`, `{"properties":[]}`, `{"items":3}`} {
-		if _, err := ParseSchema([]byte(text)); err == nil {
+		`{"minimum":1e400}`, `{"properties":{"a":{"if":{}}}}`, `{"properties":[]}`, `{"items":3}`, `{"format":"email"}`, `{"format":1}`} {
+		if _, err := Parse([]byte(text), formats); err == nil {
 			t.Errorf("%s was taken", text)
 		}
 	}
 }
 
 func TestSchemaWithACircleOfReferencesEnds(t *testing.T) {
-	s, err := ParseSchema([]byte(`{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}`))
+	s, err := Parse([]byte(`{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}`), formats)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +118,7 @@ func FuzzSchemaCheck(f *testing.F) {
 		f.Add(optionsSchema, s)
 	}
 	f.Fuzz(func(t *testing.T, schema, text string) {
-		s, err := ParseSchema([]byte(schema))
+		s, err := Parse([]byte(schema), formats)
 		if err != nil {
 			return
 		}
@@ -111,94 +128,4 @@ func FuzzSchemaCheck(f *testing.F) {
 			}
 		}
 	})
-}
-
-func testCatalog(t *testing.T) *Catalog {
-	t.Helper()
-	c, err := ParseCatalog([]byte(`{"filters":[
-		{"name":"requestHeaders","stage":"shape","order":20,"scope":["api","endpoint"],"schema":{"type":"object","additionalProperties":false,"properties":{"set":{"type":"object","additionalProperties":{"type":"string"}}}},"summary":{"en":"x","ko":"y"},"statusCodes":[]},
-		{"name":"auth","stage":"identify","order":10,"scope":["api","endpoint"],"schema":{"type":"object","additionalProperties":false,"properties":{"open":{"type":"boolean"}}},"summary":{"en":"x","ko":"y"},"statusCodes":[401]},
-		{"name":"block","stage":"protect","order":5,"scope":["endpoint"],"schema":{"type":"object"},"summary":{},"statusCodes":[403]}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func TestValidateFilters(t *testing.T) {
-	c := testCatalog(t)
-	for patch, want := range map[string]string{
-		`{}`:                                   "",
-		`{"filters":{"auth":"off"}}`:           "/filters/auth filter.off={\"open\": true}",
-		`{"filters":{"auth":{"opn":true}}}`:    "/filters/auth/opn unknown_field=open",
-		`{"filters":{"auth":{"open":"yes"}}}`:  "/filters/auth/open wrong_type",
-		`{"filters":{"auht":{}}}`:              "/filters/auht unknown_field=auth",
-		`{"filters":{"waf":{}}}`:               "/filters/waf not_available",
-		`{"filters":{"x-old":{"a":1}}}`:        "",
-		`{"filters":{"block":{}}}`:             "/filters/block filter.scope",
-		`{"filters":{"requestHeaders":"off"}}`: "",
-		`{"endpoints":[{"path":"/","filters":{"auth":"off","block":{}}}]}`:          "",
-		`{"endpoints":[{"path":"/","filters":{"requestHeaders":{"set":{"a":1}}}}]}`: "/endpoints/0/filters/requestHeaders/set/a wrong_type",
-		`{"endpoints":[{"path":"/","filters":{"cors":"off"}}]}`:                     "/endpoints/0/filters/cors not_available",
-	} {
-		var got []string
-		for _, p := range ValidateFilters(with(t, patch), c) {
-			line := fmt.Sprint(p.Path, " ", p.Code)
-			if p.Fix != "" {
-				line += "=" + p.Fix
-			}
-			got = append(got, line)
-		}
-		if strings.Join(got, ", ") != want {
-			t.Errorf("%s\ngot  %s\nwant %s", patch, strings.Join(got, ", "), want)
-		}
-	}
-	if got := ValidateFilters(with(t, `{"filters":{"anything":{}}}`), &Catalog{}); len(got) != 0 {
-		t.Error("an empty catalog knows names:", got)
-	}
-}
-
-func TestMergedFilters(t *testing.T) {
-	d := with(t, `{"filters":{"requestHeaders":{"set":{}},"x-a":1},"endpoints":[{"path":"/","filters":{"auth":"off","requestHeaders":{"set":{"a":"b"}}}}]}`)
-	got := d.Merged(d.Endpoints[0])
-	if len(got) != 1 || string(got["requestHeaders"]) != `{"set":{"a":"b"}}` {
-		t.Errorf("%s", got)
-	}
-}
-
-func TestCatalog(t *testing.T) {
-	c := testCatalog(t)
-	if got := strings.Join(c.Names(), " "); got != "block auth requestHeaders" {
-		t.Error("not in the order of execution:", got)
-	}
-	if e, ok := c.Entry("auth"); !ok || e.Stage != "identify" || c.Schema("auth") == nil || c.Schema("no") != nil || len(c.Entries()) != 3 {
-		t.Error(e)
-	}
-	for _, text := range []string{`x`, `{"filters":[{"name":"a","schema":{"oneOf":[]}}]}`, `{"filters":[{"name":"a","schema":true},{"name":"a","schema":true}]}`} {
-		if _, err := ParseCatalog([]byte(text)); err == nil {
-			t.Errorf("%s was taken", text)
-		}
-	}
-}
-
-func TestEmbeddedFilesAreUsable(t *testing.T) {
-	c, err := DefaultCatalog()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range c.Entries() {
-		if e.Stage == "" || len(e.Scope) == 0 || e.Summary["en"] == "" || e.Summary["ko"] == "" {
-			t.Errorf("incomplete entry %+v", e)
-		}
-	}
-	s, err := ParseSchema(SchemaJSON())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if problems := s.Check([]byte(minimal), ""); problems != nil {
-		t.Error(problems)
-	}
-	if copied := CatalogJSON(); len(copied) == 0 || &copied[0] == &catalogJSON[0] {
-		t.Error("the embedded catalog is handed out")
-	}
 }
