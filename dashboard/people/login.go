@@ -56,12 +56,8 @@ func (s *Service) SignIn(ctx context.Context, c Credentials) (SignedIn, error) {
 	if err != nil && !unknown {
 		return SignedIn{}, fmt.Errorf("looking up a user: %w", err)
 	}
-	ok, err := s.passwordMatches(ctx, user, unknown, c.Password, doors)
-	if err != nil {
+	if err := s.checkPassword(ctx, user, unknown || user.Suspended, c.Password, doors); err != nil {
 		return SignedIn{}, err
-	}
-	if !ok || unknown || user.Suspended {
-		return SignedIn{}, s.refuse(ctx, doors)
 	}
 	if err := s.o.Attempts.Clear(ctx, doors[0].key); err != nil {
 		return SignedIn{}, fmt.Errorf("clearing failed sign-ins: %w", err)
@@ -69,21 +65,27 @@ func (s *Service) SignIn(ctx context.Context, c Credentials) (SignedIn, error) {
 	return s.open(ctx, user, c)
 }
 
-// passwordMatches verifies in a slot. Whoever was locked out while waiting for it is refused.
-func (s *Service) passwordMatches(ctx context.Context, u User, unknown bool, password string, doors []door) (bool, error) {
+// checkPassword verifies a password and counts a failure, all in one slot, so
+// that of many guesses at once only as many are judged as there are slots:
+// whoever was locked out while waiting is refused unheard. refused ends in the
+// same way as a wrong password, after the same work.
+func (s *Service) checkPassword(ctx context.Context, u User, refused bool, password string, doors []door) error {
 	release, err := s.argon.acquire(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer release()
 	if err := s.held(ctx, doors); err != nil {
-		return false, err
+		return err
 	}
 	phc := u.PasswordHash
-	if unknown {
+	if phc == "" {
 		phc = s.dummy
 	}
-	return s.argon.verify(phc, password), nil
+	if !s.argon.verify(phc, password) || refused {
+		return s.refuse(ctx, doors)
+	}
+	return nil
 }
 
 func (s *Service) open(ctx context.Context, u User, c Credentials) (SignedIn, error) {

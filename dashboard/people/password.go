@@ -14,14 +14,20 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
-// Argon2id parameters (RFC 9106) of new hashes: 32 MiB, 3 passes, 1 lane, 16
-// bytes of salt, 32 of hash; above the floor of OWASP's password storage sheet.
+// Cost is how much work one password hash takes (argon2id, RFC 9106).
+type Cost struct {
+	Memory uint32 // KiB; default 19456
+	Passes uint32 // default 2
+}
+
+// The default is what OWASP's password storage sheet asks for at least; one hash
+// takes some tens of milliseconds.
 const (
-	argonMemory = 32 * 1024 // KiB
-	argonPasses = 3
-	argonLanes  = 1
-	saltLen     = 16
-	hashLen     = 32
+	defaultMemory = 19 * 1024
+	defaultPasses = 2
+	argonLanes    = 1
+	saltLen       = 16
+	hashLen       = 32
 )
 
 // Bounds of a password, in characters and in bytes.
@@ -31,15 +37,22 @@ const (
 )
 
 // hasher computes argon2id hashes, few at a time, so that a flood of sign-ins
-// takes slots*argonMemory of memory and no more.
+// takes slots*Cost.Memory and no more.
 type hasher struct {
+	cost    Cost
 	slots   chan struct{}
 	waiting chan struct{}
 }
 
 // newHasher allows n hashes at a time and 16 times as many callers in wait.
-func newHasher(n int) *hasher {
-	return &hasher{slots: make(chan struct{}, n), waiting: make(chan struct{}, 16*n)}
+func newHasher(n int, c Cost) *hasher {
+	if c.Memory == 0 {
+		c.Memory = defaultMemory
+	}
+	if c.Passes == 0 {
+		c.Passes = defaultPasses
+	}
+	return &hasher{cost: c, slots: make(chan struct{}, n), waiting: make(chan struct{}, 16*n)}
 }
 
 // acquire takes a slot; release gives it back. A fault of kind TooMany with the
@@ -65,10 +78,10 @@ func (h *hasher) acquire(ctx context.Context) (release func(), err error) {
 func (h *hasher) hash(password string) string {
 	salt := make([]byte, saltLen)
 	rand.Read(salt) // never fails (crypto/rand, Go 1.24)
-	sum := argon2.IDKey([]byte(password), salt, argonPasses, argonMemory, argonLanes, hashLen)
+	sum := argon2.IDKey([]byte(password), salt, h.cost.Passes, h.cost.Memory, argonLanes, hashLen)
 	enc := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
-		argonMemory, argonPasses, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(sum))
+		h.cost.Memory, h.cost.Passes, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(sum))
 }
 
 // verify compares a password with a PHC string in constant time; the caller
@@ -96,8 +109,8 @@ func (h *hasher) verify(phc, password string) bool {
 	return subtle.ConstantTimeCompare(got, want) == 1
 }
 
-// checkPassword applies the rules for new passwords.
-func checkPassword(password, login string) error {
+// checkNewPassword applies the rules for new passwords.
+func checkNewPassword(password, login string) error {
 	n := utf8.RuneCountInString(password)
 	switch {
 	case !utf8.ValidString(password):

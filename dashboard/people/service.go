@@ -23,6 +23,7 @@ type Options struct {
 	Tokens   Tokens
 	Attempts Attempts
 	Hasher   Hasher
+	Cost     Cost             // of new password hashes; old ones keep theirs
 	Now      func() time.Time // default: time.Now
 }
 
@@ -39,7 +40,7 @@ func New(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Service{o: o, argon: newHasher(min(max(runtime.GOMAXPROCS(0), 2), 4))}
+	s := &Service{o: o, argon: newHasher(min(max(runtime.GOMAXPROCS(0), 2), 4), o.Cost)}
 	s.dummy = s.argon.hash(oneTimePassword())
 	return s
 }

@@ -97,7 +97,7 @@ func (s *Service) add(ctx context.Context, org string, n NewUser, password strin
 	if password == "" {
 		oneTime = oneTimePassword()
 		password = oneTime
-	} else if err := checkPassword(password, login); err != nil {
+	} else if err := checkNewPassword(password, login); err != nil {
 		return User{}, "", err
 	}
 	hash, err := s.newHash(ctx, password)
@@ -211,14 +211,10 @@ func (s *Service) ChangePassword(ctx context.Context, a Actor, old, fresh string
 	if err := s.held(ctx, doors); err != nil {
 		return err
 	}
-	ok, err := s.passwordMatches(ctx, u, false, cut(old, maxPassword), doors)
-	if err != nil {
+	if err := s.checkPassword(ctx, u, false, cut(old, maxPassword), doors); err != nil {
 		return err
 	}
-	if !ok {
-		return s.refuse(ctx, doors)
-	}
-	if err := checkPassword(fresh, u.Login); err != nil {
+	if err := checkNewPassword(fresh, u.Login); err != nil {
 		return err
 	}
 	if fresh == old {
