@@ -178,12 +178,10 @@ func (a *App) checks(rdb redis.UniversalClient, host string) {
 		}
 		return httpd.Pass, detail
 	})
-	a.health.Optional("publishing", func(ctx context.Context) (httpd.Status, string) {
-		c, err := a.engine.Condition(ctx)
+	a.health.Optional("publishing", func(context.Context) (httpd.Status, string) {
+		c := a.engine.Condition()
 		said := fmt.Sprintf("revision %d, published %d", c.Revision, c.Published)
 		switch {
-		case err != nil:
-			return httpd.Warn, "busy"
 		case c.StoreBehind:
 			return httpd.Warn, said + "; the store is older than Redis: run sluice-dashboard restore"
 		case c.Error != "" || c.Published < c.Revision:

@@ -10,8 +10,8 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/run"
 )
 
-// sweepEvery is how often ended sessions, and a one-time password that was used,
-// are cleared away.
+// sweepEvery is how often a one-time password that was used is cleared away, in
+// case another dashboard saw its change.
 const sweepEvery = time.Minute
 
 // Addr is where the dashboard listens.
@@ -28,7 +28,8 @@ func (a *App) Run(ctx context.Context) error {
 	support.Add("keys", a.keys.Run)
 	support.Add("events", a.watcher.Run)
 	support.Add("health", a.health.Run)
-	support.Add("sweeping", a.sweep)
+	support.Add("people", a.people.Run)
+	support.Add("one-time password", a.keepPassword)
 	// requests in flight may need all of it until the last of them is answered
 	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -70,15 +71,12 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(err, a.cleanup.Run(last))
 }
 
-// sweep clears away what is over.
-func (a *App) sweep(ctx context.Context) error {
+// keepPassword clears the one-time password away once it was used.
+func (a *App) keepPassword(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
 		a.forgetPassword(ctx)
-		if err := a.people.Sweep(ctx); err != nil && ctx.Err() == nil {
-			a.log.Warn("ended sessions are not cleared away yet", "error", err)
-		}
 		select {
 		case <-ctx.Done():
 			return nil

@@ -16,7 +16,7 @@ import (
 type Sources struct {
 	Status    func(ctx context.Context, revision int64) (publish.Status, error)
 	Nodes     func(ctx context.Context) ([]fleet.Node, error)
-	Condition func(ctx context.Context) (publish.Condition, error)
+	Condition func() publish.Condition
 }
 
 // Trouble is the data of a Notice: what keeps publishing from working; all zero
@@ -92,7 +92,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		case <-tick.C:
 			w.publishing(ctx)
 			w.fleet(ctx)
-			w.conditions(ctx)
+			w.conditions()
 		}
 	}
 }
@@ -170,13 +170,8 @@ func (w *Watcher) fleet(ctx context.Context) {
 }
 
 // conditions tells when publishing gets into trouble and out of it.
-func (w *Watcher) conditions(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	c, err := w.src.Condition(ctx)
-	if err != nil {
-		return // others change things; it is asked again soon
-	}
+func (w *Watcher) conditions() {
+	c := w.src.Condition()
 	c.Revision, c.Published = 0, 0 // they change all the time and are told elsewhere
 	if w.condition == nil {
 		w.condition = &c // at first there is something to tell only when there is trouble
