@@ -103,7 +103,7 @@ func (a *App) compose(rdb redis.UniversalClient, trusted *trust.Keys) (http.Hand
 	}
 	beats := wirefleet.NewReader(rdb, trusted)
 	a.bus = bus.New(rdb, trusted, bus.Options{Name: host, Log: a.log})
-	a.people = newPeople(a.st, trusted)
+	a.people = newPeople(a.st, trusted, a.log)
 	a.hub = live.NewHub(rand.Text()[:8])
 
 	a.engine = publish.New(publish.Options{
