@@ -234,3 +234,10 @@ func (d *dashboard) signIn(login, password string) client {
 func definition(name, path string) string {
 	return `{"name":"` + name + `",  "listen":{"path":"` + path + `"},"upstream":{"targets":[{"url":"http://127.0.0.1:1"}]},"filters":{"auth":{"open":true}}}`
 }
+
+// in lets the subtest t have the failures until it ends.
+func (d *dashboard) in(t *testing.T) {
+	outer := d.t
+	d.t = t
+	t.Cleanup(func() { d.t = outer })
+}

@@ -112,7 +112,7 @@ func TestEveryRouteAsksForItsPermission(t *testing.T) {
 	for _, r := range routes() {
 		path := strings.NewReplacer("{id}", "none", "{n}", "9", "{revision}", "9").Replace(r.Path)
 		t.Run(r.Method+" "+r.Path, func(t *testing.T) {
-			d.t = t
+			d.in(t)
 			for _, role := range []people.Role{"", people.Viewer, people.Operator, people.Admin} {
 				a := d.as(role).do(r.Method, path, "{}", "If-Match", "*")
 				switch {
