@@ -76,8 +76,8 @@ func (c *codeBook) entry(code string, p *pkg) *faultCode {
 	return e
 }
 
-// read finds the codes of a package: typed constants, calls of fault.New and fault.Wrap, and members
-// named Code of a literal.
+// read finds the codes of a package: typed constants, calls that hand a code on, and members named Code
+// of a literal.
 func (c *codeBook) read(p *pkg) {
 	names := map[string]string{} // constant -> code
 	for _, typ := range []string{"fault.Code", "Code"} {
@@ -115,24 +115,31 @@ func (c *codeBook) read(p *pkg) {
 	}
 }
 
+// call reads a code and its sentence off fault.New, fault.Wrap, and helpers of a package that take a
+// constant code and, behind it, a sentence.
 func (c *codeBook) call(p *pkg, x *ast.CallExpr, value func(ast.Expr) string) {
-	args := x.Args
-	switch typeName(x.Fun) {
-	case "fault.New":
-	case "fault.Wrap":
-		args = args[min(1, len(args)):]
-	default:
+	name := typeName(x.Fun)
+	ours := name == "fault.New" || name == "fault.Wrap"
+	for i, arg := range x.Args {
+		_, constant := arg.(*ast.Ident)
+		code := value(arg)
+		if code == "" || !(constant || ours && i > 0) {
+			continue
+		}
+		e := c.entry(code, p)
+		if ours {
+			kind := typeName(x.Args[i-1])
+			addTo(&e.Kinds, kind[strings.LastIndexByte(kind, '.')+1:])
+		}
+		for _, later := range x.Args[i+1:] {
+			if lit, ok := later.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if text, _ := strconv.Unquote(lit.Value); strings.Contains(text, " ") {
+					addTo(&e.Messages, text)
+				}
+				break
+			}
+		}
 		return
-	}
-	if len(args) < 3 || value(args[1]) == "" {
-		return
-	}
-	e := c.entry(value(args[1]), p)
-	kind := typeName(args[0])
-	addTo(&e.Kinds, kind[strings.LastIndexByte(kind, '.')+1:])
-	if lit, ok := args[2].(*ast.BasicLit); ok {
-		text, _ := strconv.Unquote(lit.Value)
-		addTo(&e.Messages, text)
 	}
 }
 
