@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/dashboard/apis"
-	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/notice"
@@ -102,7 +101,7 @@ func (a *api) runAPI(c *call) error {
 	if err != nil {
 		return err
 	}
-	d := publish.DecodeStored(o.Text)
+	d, _ := apidef.DecodeStored(o.Text)
 	if d == nil {
 		return fault.New(fault.Conflict, "api.unreadable", "the stored definition cannot be read by this version; change it first")
 	}
