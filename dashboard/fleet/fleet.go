@@ -1,0 +1,111 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	wire "github.com/sluice-gateway/sluice/pkg/fleet"
+	"github.com/sluice-gateway/sluice/pkg/publish"
+)
+
+// Beats is where nodes say that they live; pkg/fleet.Reader.
+type Beats interface {
+	List(ctx context.Context) ([]wire.Beat, error)
+	Get(ctx context.Context, node string) (wire.Beat, error)
+}
+
+// Published tells what gateways should run; publish.Engine.
+type Published interface {
+	// Expected is the root of a group and the time of its revision.
+	Expected(ctx context.Context, group string) (head publish.Head, at time.Time, ok bool, err error)
+}
+
+// patience is how old a revision is when a gateway without it counts as behind
+// and no longer as catching up.
+const patience = 10 * time.Second
+
+// Service lists nodes.
+type Service struct {
+	beats     Beats
+	published Published
+	now       func() time.Time
+}
+
+// New makes the service.
+func New(b Beats, p Published, now func() time.Time) *Service { return &Service{b, p, now} }
+
+// List returns all nodes of the last 24 hours by name. The fault
+// "fleet.unavailable" when Redis does not answer.
+func (s *Service) List(ctx context.Context) ([]Node, error) {
+	beats, err := s.beats.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	nodes := make([]Node, 0, len(beats))
+	for _, b := range beats {
+		n, err := s.judge(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, nil
+}
+
+// Get returns one node, or the fault "fleet.unknown_node".
+func (s *Service) Get(ctx context.Context, id string) (Node, error) {
+	b, err := s.beats.Get(ctx, id)
+	if err != nil {
+		return Node{}, err
+	}
+	return s.judge(ctx, b)
+}
+
+// judge compares what a node says of itself with what was published. A root is
+// compared by the hash that was computed when it was published, never by a new one.
+func (s *Service) judge(ctx context.Context, b wire.Beat) (Node, error) {
+	n := Node{ID: b.Node, Name: b.Name, Service: b.Service, Version: b.Version, Group: b.Group, Address: b.Address,
+		State: string(b.State), Reason: b.Reason, Epoch: b.Epoch, Generation: b.Generation, Root: b.Root, Source: b.Source,
+		Rejected: b.Rejected, RedisOK: b.RedisOK, StartedAt: b.StartedAt, SeenAt: b.At.Add(b.ClockOffset), Load: Load(b.Load),
+		OffsetMS: b.ClockOffset.Milliseconds(), LastError: b.LastError}
+	if b.Service != "gateway" {
+		return n, nil
+	}
+	group := b.Group
+	if group == "" {
+		group = "default"
+	}
+	want, at, known, err := s.published.Expected(ctx, group)
+	if err != nil {
+		return Node{}, err
+	}
+	if !known {
+		return n, nil
+	}
+	n.Expected = want.Generation
+	have := publish.Head{Epoch: b.Epoch, Generation: b.Generation, SHA: b.Root}
+	late := have.Compare(want) < 0
+	switch b.State {
+	case wire.Offline, wire.Draining, wire.Degraded:
+		return n, nil
+	case wire.Current, wire.CatchingUp, wire.Rejected:
+		switch {
+		case late && s.now().Sub(at) < patience:
+			n.State = string(wire.CatchingUp)
+		case late:
+			n.State = string(wire.Behind)
+			n.Reason = fmt.Sprintf("runs generation %d of %d and has not said why", b.Generation, want.Generation)
+			if b.Reason != "" {
+				n.Reason = b.Reason
+			}
+		case have.Compare(want) == 0 && have.SHA != "" && have.SHA != want.SHA:
+			n.State, n.Reason = string(wire.Behind), "runs another root of the same generation than was published"
+		}
+	case wire.Behind:
+		if !late && have.SHA == want.SHA {
+			n.State, n.Reason = string(wire.Current), "" // the beat is older than what the gateway did since
+		}
+	}
+	return n, nil
+}

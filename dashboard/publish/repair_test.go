@@ -1,0 +1,292 @@
+package publish_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/dashboard/sqlite"
+	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
+)
+
+var errCrash = errors.New("crash")
+
+// TestACrashAtAnyStepHeals stops a dashboard at each step of a publication. Any
+// other dashboard, running or started later, brings everything up to the log.
+func TestACrashAtAnyStepHeals(t *testing.T) {
+	for _, step := range []string{"contents", "append", "view", "views", "mark", "roots", "notices"} {
+		for _, successor := range []string{"running", "started later"} {
+			t.Run(step+", successor "+successor, func(t *testing.T) {
+				s := newSite(t)
+				armed := false
+				victim := s.engine(func(o *publish.Options) {
+					o.Fault = func(at string) error {
+						if armed && at == step {
+							return errCrash
+						}
+						return nil
+					}
+				})
+				put(t, victim, api("a", ""), api("b", ""))
+				heir := s.engine()
+				armed = true
+				_, err := victim.Commit(t.Context(), tester, "", func(*publish.State) ([]publish.Edit, error) {
+					return []publish.Edit{{Ref: ref("a"), Text: api("a", `"description":"new",`)}, {Ref: ref("b")}, {Ref: ref("c"), Text: api("c", "")}}, nil
+				})
+				if !errors.Is(err, errCrash) {
+					t.Fatalf("the fault did not strike: %v", err)
+				}
+				if successor == "started later" {
+					heir = s.engine()
+				} else if err := heir.Repair(t.Context(), true); err != nil {
+					t.Fatal(err)
+				}
+				want := map[string]string{"api/a": string(api("a", `"description":"new",`)), "api/c": string(api("c", ""))}
+				if step == "contents" { // nothing was promised yet
+					want = map[string]string{"api/a": string(api("a", "")), "api/b": string(api("b", ""))}
+				}
+				if err := s.holds(heir, "default", want); err != nil {
+					t.Error(err)
+				}
+				verify(t, heir)
+				put(t, heir, api("d", ""))
+				want["api/d"] = string(api("d", ""))
+				if err := s.holds(heir, "default", want); err != nil {
+					t.Error(err)
+				}
+				verify(t, heir, s.engine())
+			})
+		}
+	}
+}
+
+// filled makes an installation with 30 APIs, 10 of which changed or left.
+func filled(t *testing.T) (*site, *publish.Engine, map[string]string) {
+	s := newSite(t)
+	e := s.engine()
+	want := map[string]string{}
+	for i := range 30 {
+		id := fmt.Sprintf("api-%d", i)
+		put(t, e, api(id, ""))
+		want["api/"+id] = string(api(id, ""))
+	}
+	for i := range 10 {
+		id := fmt.Sprintf("api-%d", i)
+		want["api/"+id] = string(api(id, `"description":"2",`))
+		put(t, e, []byte(want["api/"+id]))
+	}
+	return s, e, want
+}
+
+func TestAnEmptiedRedisIsFilledAgain(t *testing.T) {
+	s, e, want := filled(t)
+	s.redis.Flush()
+	if err := e.Repair(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.holds(e, "default", want); err != nil {
+		t.Error(err)
+	}
+	// A change may come before the repair.
+	s.redis.Flush()
+	done := put(t, e, api("late", ""))
+	want["api/late"] = string(api("late", ""))
+	if len(done.Problems) != 1 || done.Problems[0].Code != "publish.pending" {
+		t.Errorf("got %v", done.Problems)
+	}
+	if err := e.Repair(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.holds(e, "default", want); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARestoredRedisIsBroughtUpToDate(t *testing.T) {
+	s, e, want := filled(t)
+	old := s.redis.Dump()
+	for i := range 10 {
+		id := fmt.Sprintf("api-%d", i)
+		want["api/"+id] = string(api(id, `"description":"3",`))
+		put(t, e, []byte(want["api/"+id]))
+	}
+	s.redis.Restore(old)
+	testenv.EventuallyNoError(t, 10*time.Second, func() error { return e.Repair(t.Context(), false) })
+	if err := s.holds(e, "default", want); err != nil {
+		t.Error(err)
+	}
+	put(t, e, api("api-1", ""))
+	want["api/api-1"] = string(api("api-1", ""))
+	if err := s.holds(e, "default", want); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLostContentsAreFoundAndWrittenAgain(t *testing.T) {
+	s, _, want := filled(t)
+	rdb := s.redis.Client()
+	keys, err := rdb.Keys(t.Context(), "sluice:{cfg}:c:*").Result()
+	if err != nil || len(keys) == 0 {
+		t.Fatal(keys, err)
+	}
+	if err := rdb.Del(t.Context(), keys...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	e := s.engine() // looks for every content at its start
+	if err := s.holds(e, "default", want); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRedisBeingAwayDoesNotStopChanges(t *testing.T) {
+	s, e, want := filled(t)
+	s.redis.Stop()
+	for i, id := range []string{"api-1", "api-2"} {
+		done := put(t, e, api(id, `"description":"away",`))
+		want["api/"+id] = string(api(id, `"description":"away",`))
+		if done.Revision.N != int64(41+i) || len(done.Problems) != 1 || done.Problems[0].Code != "publish.pending" {
+			t.Fatalf("got %+v", done)
+		}
+	}
+	fresh := s.engine() // starts without Redis
+	s.redis.Start(true)
+	testenv.EventuallyNoError(t, 10*time.Second, func() error { return fresh.Repair(t.Context(), true) })
+	if err := s.holds(e, "default", want); err != nil {
+		t.Error(err)
+	}
+	testenv.EventuallyNoError(t, 10*time.Second, func() error { return e.Repair(t.Context(), true) })
+	put(t, e, api("api-3", `"description":"back",`))
+	want["api/api-3"] = string(api("api-3", `"description":"back",`))
+	if err := s.holds(e, "default", want); err != nil {
+		t.Error(err)
+	}
+	verify(t, e, fresh)
+}
+
+func TestAStoreFromAnOldBackupIsRefusedUntilANewEpoch(t *testing.T) {
+	s, _, want := filled(t)
+	old := *s
+	old.path = filepath.Join(t.TempDir(), "config.db") // as good as a backup from before the first revision
+	e := old.engine()
+	edit := func(e *publish.Engine) error {
+		_, err := e.Commit(t.Context(), tester, "", func(*publish.State) ([]publish.Edit, error) {
+			return []publish.Edit{{Ref: ref("x"), Text: api("x", "")}}, nil
+		})
+		return err
+	}
+	if err := edit(e); !fault.Is(err, "publish.store_behind") {
+		t.Fatalf("got %v", err)
+	}
+	if c, err := e.Condition(t.Context()); err != nil || !c.StoreBehind || c.Error == "" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	if err := e.Repair(t.Context(), true); !fault.Is(err, "publish.store_behind") {
+		t.Errorf("got %v", err)
+	}
+	if head, got, err := s.published("default"); err != nil || head.Generation != 40 || len(got) != len(want) {
+		t.Errorf("what is published was touched: %v, %v", head, err)
+	}
+	store, err := sqlite.Open(t.Context(), old.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close(t.Context()) }()
+	if err := store.Marks().Raise(t.Context(), "epoch", 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Repair(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if err := edit(e); err != nil {
+		t.Fatal(err)
+	}
+	head, got, err := s.published("default")
+	if err != nil || head.Epoch != 2 || head.Generation != 1 || got["api/x"] != string(api("x", "")) || len(got) != 1 {
+		t.Errorf("got %v, %v, %v", head, got, err)
+	}
+}
+
+func TestAForgedNewerRootStopsNobody(t *testing.T) {
+	s, e, want := filled(t)
+	rdb := s.redis.Client()
+	if err := rdb.HSet(t.Context(), "sluice:{cfg}:root:default", "epoch", 9, "generation", 999).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Repair(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	put(t, e, api("after", ""))
+	want["api/after"] = string(api("after", ""))
+	if err := s.holds(e, "default", want); err != nil {
+		t.Error(err)
+	}
+}
+
+// brokenLog appends, but says that it did not.
+type brokenLog struct {
+	publish.Log
+	broken bool
+}
+
+func (l *brokenLog) Append(ctx context.Context, r publish.Revision) error {
+	if err := l.Log.Append(ctx, r); err != nil || !l.broken {
+		return err
+	}
+	return errors.New("the connection broke")
+}
+
+func TestAnAppendOfUnknownOutcomeIsLookedUp(t *testing.T) {
+	s := newSite(t)
+	log := &brokenLog{broken: true}
+	e := s.engine(func(o *publish.Options) { log.Log = o.Log; o.Log = log })
+	done := put(t, e, api("a", ""))
+	if done.Revision.N != 1 {
+		t.Fatalf("got %+v", done)
+	}
+	verify(t, e)
+}
+
+// brokenViews refuses to apply.
+type brokenViews struct {
+	publish.Views
+	broken bool
+}
+
+func (v *brokenViews) Apply(ctx context.Context, o publish.Object) error {
+	if v.broken {
+		return errors.New("no space left")
+	}
+	return v.Views.Apply(ctx, o)
+}
+
+func TestViewsThatFellBehindCatchUp(t *testing.T) {
+	s := newSite(t)
+	views := &brokenViews{}
+	e := s.engine(func(o *publish.Options) { views.Views = o.Views; o.Views = views })
+	views.broken = true
+	done := put(t, e, api("a", ""))
+	if len(done.Problems) != 1 || done.Problems[0].Code != "publish.views_pending" {
+		t.Fatalf("got %+v", done.Problems)
+	}
+	views.broken = false
+	verify(t, e)
+}
+
+func TestRunRepairsByItself(t *testing.T) {
+	s, e, want := filled(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	s.redis.Flush()
+	e.Wake()
+	testenv.EventuallyNoError(t, 10*time.Second, func() error { return s.holds(e, "default", want) })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
