@@ -17,6 +17,9 @@ func Sent(b []byte) []*Request {
 	r := bufio.NewReader(bytes.NewReader(b))
 	var all []*Request
 	for {
+		if p, _ := r.Peek(2); string(p) == "\r\n" { // one empty line before a request is no request
+			_, _ = r.Discard(2)
+		}
 		q, err := http.ReadRequest(r)
 		if err != nil {
 			return all

@@ -1,0 +1,215 @@
+package http1
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/message"
+)
+
+func defaultLimits() *limits {
+	return &limits{line: 8 << 10, head: 64 << 10, fields: 100, trailer: 8 << 10}
+}
+
+func seeds(f *testing.F) {
+	for _, s := range []string{
+		"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+		"\r\nPOST http://H:80/a?b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+		"POST / HTTP/1.1\r\nhost: [::1]:8\r\ntransfer-encoding: Chunked\r\nConnection: close, x\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\n",
+		"OPTIONS * HTTP/1.0\r\nExpect: 100-continue\r\nUpgrade: a/1\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: h\r\nX:\ta b \r\nY:\r\n\r\nGET /2 HTTP/1.1\r\nHost: h.\r\n\r\n",
+		"GET / HTTP/1.1\nHost: h\n\n", "GET / HTTP/1.1\r\nHost: h\r\n X: y\r\n\r\n",
+	} {
+		f.Add([]byte(s))
+	}
+}
+
+// FuzzRequestHead: what we accept, net/http accepts, and reads the same; written
+// anew it parses to the same; and the scan for a head in pieces agrees.
+func FuzzRequestHead(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, in []byte) {
+		lim := defaultLimits()
+		b := bytes.Clone(in)
+		var q message.Request
+		var fr framing
+		n, bad := parseRequest(b, &q, &fr, lim)
+		done, sbad := (&scan{}).done(in, lim)
+		if bad != nil || n == 0 {
+			if n == 0 && bad == nil && done {
+				t.Fatalf("the scan sees a head in %q and the parser none", in)
+			}
+			return
+		}
+		if sbad != nil && sbad.status != 431 || sbad == nil && !done {
+			t.Fatalf("the parser sees a head in %q and the scan none: %v", in, sbad)
+		}
+		agreesWithNetHTTP(t, in[:n], &q, &fr)
+		again := rewrite(&q)
+		var q2 message.Request
+		var fr2 framing
+		if n2, bad := parseRequest(bytes.Clone(again), &q2, &fr2, lim); bad != nil || n2 != len(again) {
+			t.Fatalf("%q, written anew as %q, is refused: %v", in, again, bad)
+		}
+		if q2.Method != q.Method || q2.Path != q.Path || q2.Query != q.Query || q2.Host != q.Host || fr2.length != fr.length ||
+			fr2.chunked != fr.chunked || !bytes.Equal(rewrite(&q2), again) {
+			t.Fatalf("%q and %q differ", in, again)
+		}
+	})
+}
+
+func rewrite(q *message.Request) []byte {
+	b := []byte(q.Method + " " + q.Target + " HTTP/1." + string(rune('0'+q.Minor)) + "\r\n")
+	for fd := range q.Header.Fields() {
+		b = appendField(b, fd.Name, fd.Value)
+	}
+	return append(b, "\r\n"...)
+}
+
+func agreesWithNetHTTP(t *testing.T, head []byte, q *message.Request, fr *framing) {
+	if bytes.HasPrefix(head, []byte("\r\n")) {
+		head = head[2:] // net/http leaves the empty line to its server
+	}
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
+	if err != nil {
+		// What net/http refuses in a target and we leave to the router: escapes.
+		if strings.Contains(err.Error(), "invalid URL escape") || strings.Contains(err.Error(), "invalid port") ||
+			strings.Contains(err.Error(), "invalid userinfo") {
+			return
+		}
+		t.Fatalf("net/http refuses %q: %v", head, err)
+	}
+	if r.Method != q.Method || !strings.EqualFold(r.RequestURI, q.Target) {
+		t.Fatalf("%q: net/http reads %s %s, we %s %s", head, r.Method, r.RequestURI, q.Method, q.Target)
+	}
+	if h := strings.ToLower(r.Host); strings.Replace(h+":", ".:", ":", 1) != q.Host+":" && !strings.HasPrefix(strings.Replace(h, ".:", ":", 1), q.Host) {
+		t.Fatalf("%q: net/http reads host %q, we %q", head, r.Host, q.Host)
+	}
+	if chunked := len(r.TransferEncoding) > 0; chunked != fr.chunked || !chunked && r.ContentLength != max(fr.length, 0) {
+		t.Fatalf("%q: net/http reads length %d %v, we %d %v", head, r.ContentLength, r.TransferEncoding, fr.length, fr.chunked)
+	}
+	got := http.Header{}
+	for fd := range q.Header.Fields() {
+		got.Add(fd.Name, fd.Value)
+	}
+	for name, vs := range r.Header {
+		if name != "Host" && strings.Join(vs, "\n") != strings.Join(got[name], "\n") {
+			t.Fatalf("%q: net/http reads %s %q, we %q", head, name, vs, got[name])
+		}
+	}
+}
+
+type noPace struct{}
+
+func (noPace) before() error { return nil }
+func (noPace) after(int)     {}
+
+// pieces is a connection that yields bytes a few at a time.
+type pieces struct {
+	net.Conn
+	b    []byte
+	step int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.b) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b[:min(len(b), p.step)], p.b)
+	p.b = p.b[n:]
+	return n, nil
+}
+func (p *pieces) SetDeadline(time.Time) error { return nil }
+
+func decode(in []byte, step int, zero bool) (body, rest []byte, tr *message.Header, err error) {
+	d := &reader{conn: &pieces{b: in, step: step}, pool: new(buffers)}
+	d.room(smallBuffer)
+	var f framed
+	f.start(d, bodyChunked, -1, noPace{}, defaultLimits())
+	for p := make([]byte, 10); err == nil; {
+		var b []byte
+		if zero {
+			b, err = f.next()
+		} else {
+			var n int
+			n, err = f.read(p)
+			b = p[:n]
+		}
+		body = append(body, b...)
+	}
+	if err == io.EOF && f.done {
+		return body, append(bytes.Clone(d.buffered()), d.conn.(*pieces).b...), f.trailer, nil
+	}
+	return body, nil, nil, err
+}
+
+// FuzzChunked: however the bytes come and are asked for, the result is the same;
+// and what we accept, net/http accepts with the same body.
+func FuzzChunked(f *testing.F) {
+	for _, s := range []string{"0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\nrest", "3;x=\"y\"\r\nabc\r\n1\r\nd\r\n0\r\nA: b\r\n\r\n", "ffffffffffffffffff\r\n", "1\r\na\n0\r\n\r\n",
+		"00000003\r\nabc\r\n00\r\n\r\n", "3 \r\nabc\r\n0\r\n\r\n"} {
+		f.Add([]byte(s), byte(3))
+	}
+	f.Fuzz(func(t *testing.T, in []byte, step byte) {
+		body, rest, tr, err := decode(in, len(in)+1, false)
+		for _, how := range []struct {
+			step int
+			zero bool
+		}{{int(step) + 1, false}, {1, true}, {len(in) + 1, true}} {
+			b2, r2, _, err2 := decode(in, how.step, how.zero)
+			if !bytes.Equal(body, b2) && err == nil || (err == nil) != (err2 == nil) || !bytes.Equal(rest, r2) {
+				t.Fatalf("%q by %d: %q %q %v and %q %q %v", in, how.step, body, rest, err, b2, r2, err2)
+			}
+		}
+		if err != nil {
+			return
+		}
+		req := "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+		br := bufio.NewReader(io.MultiReader(strings.NewReader(req), bytes.NewReader(in)))
+		r, err := http.ReadRequest(br)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		if err != nil && tr == nil || err == nil && !bytes.Equal(b, body) {
+			t.Fatalf("%q: net/http reads %q, %v, we %q", in, b, err, body)
+		}
+		if left, _ := io.ReadAll(br); err == nil && !bytes.Equal(left, rest) {
+			t.Fatalf("%q: net/http leaves %q, we %q", in, left, rest)
+		}
+	})
+}
+
+// FuzzResponseHead: what we accept of a response, net/http reads the same.
+func FuzzResponseHead(f *testing.F) {
+	for _, s := range []string{"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.0 404\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"HTTP/1.1 304 \r\nA:b\r\n\r\n", "HTTP/1.1 200 OK\nA: b\n\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var p message.Response
+		var fr framing
+		n, _, bad := parseResponse(bytes.Clone(in), &p, &fr, defaultLimits())
+		if bad != nil || n == 0 {
+			return
+		}
+		r, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(in[:n])), &http.Request{Method: "GET"})
+		if err != nil {
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				return
+			}
+			t.Fatalf("net/http refuses %q: %v", in[:n], err)
+		}
+		bodiless := p.Status < 200 || p.Status == 204 || p.Status == 304
+		if r.StatusCode != p.Status || !bodiless && (r.ContentLength != fr.length || len(r.TransferEncoding) > 0 != fr.chunked) {
+			t.Fatalf("%q: net/http reads %d %d %v, we %d %d %v", in[:n], r.StatusCode, r.ContentLength, r.TransferEncoding, p.Status, fr.length, fr.chunked)
+		}
+	})
+}
