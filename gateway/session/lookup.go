@@ -109,10 +109,6 @@ var _ key.Lookup = (*Lookup)(nil)
 // key.ErrRevoked, which are facts; or another error when the key cannot be
 // judged now.
 func (l *Lookup) Session(ctx context.Context, secret string) (*access.Session, error) {
-	// A key of ours with a wrong checksum was never made: no need to ask anybody.
-	if ours, ok := access.ValidSecret(secret); ours && !ok {
-		return nil, key.ErrUnknown
-	}
 	hash := l.hash(secret)
 	now := l.o.Now()
 	s := l.cache.shard(hash)
@@ -127,6 +123,10 @@ func (l *Lookup) Session(ctx context.Context, secret string) (*access.Session, e
 			l.counts.hits.Add(1)
 			return l.session(it), nil
 		}
+	}
+	// A key of ours with a wrong checksum was never made: no need to ask anybody.
+	if ours, ok := access.ValidSecret(secret); ours && !ok {
+		return nil, key.ErrUnknown
 	}
 	l.counts.misses.Add(1)
 	it, err := l.fetch(ctx, s, hash)
