@@ -157,6 +157,12 @@ func (c *Client) Get(ctx context.Context, path string, out any) error {
 	return err
 }
 
+// Put sends body and reads the answer into out, which may be nil.
+func (c *Client) Put(ctx context.Context, path string, body, out any) error {
+	_, err := c.call(ctx, http.MethodPut, path, body, out)
+	return err
+}
+
 // Post sends body and reads the answer into out, which may be nil.
 func (c *Client) Post(ctx context.Context, path string, body, out any) error {
 	_, err := c.call(ctx, http.MethodPost, path, body, out)

@@ -21,8 +21,11 @@ type Saved struct {
 
 // Object is an object as it is read.
 type Object struct {
-	Text json.RawMessage
-	ETag string
+	Object json.RawMessage // the document, byte for byte
+	Meta   struct {
+		ID, ETag, SHA256 string
+		Revision         int64
+	}
 }
 
 // Publish is how far a revision has come.
@@ -83,8 +86,9 @@ func (c *Client) write(ctx context.Context, method, path string, body any, etag 
 
 // Object reads an object of a kind.
 func (c *Client) Object(ctx context.Context, kind, id string) (Object, error) {
-	a, err := c.call(ctx, http.MethodGet, "/"+kind+"/"+id, nil, nil)
-	return Object{a.Text, a.Header.Get("ETag")}, err
+	var o Object
+	err := c.Get(ctx, "/"+kind+"/"+id, &o)
+	return o, err
 }
 
 // Key is a key as it was made.
@@ -95,12 +99,11 @@ type Key struct {
 // CreateKey makes a key.
 func (c *Client) CreateKey(ctx context.Context, body any) (Key, error) {
 	var made struct {
-		Key    struct{ ID string }
 		Object struct{ ID string }
 		Secret string
 	}
 	a, err := c.call(ctx, http.MethodPost, "/keys", body, &made)
-	k := Key{ID: made.Key.ID + made.Object.ID, Secret: made.Secret, ETag: a.Header.Get("ETag")}
+	k := Key{ID: made.Object.ID, Secret: made.Secret, ETag: a.Header.Get("ETag")}
 	if err == nil && (k.ID == "" || k.Secret == "") {
 		err = fmt.Errorf("the answer to a new key holds no id or no secret: %s", a.Text)
 	}
@@ -116,7 +119,8 @@ func (c *Client) RevokeKey(ctx context.Context, id string) error {
 // Publish asks how far a revision has come.
 func (c *Client) Publish(ctx context.Context, revision int64) (Publish, error) {
 	var p Publish
-	return p, c.Get(ctx, fmt.Sprintf("/publishes/%d", revision), &p)
+	err := c.Get(ctx, fmt.Sprintf("/publishes/%d", revision), &p)
+	return p, err
 }
 
 // AwaitApplied waits until n gateways have confirmed a revision.
@@ -149,7 +153,8 @@ type Node struct {
 // Gateways lists the nodes.
 func (c *Client) Gateways(ctx context.Context) ([]Node, error) {
 	var page struct{ Items []Node }
-	return page.Items, c.Get(ctx, "/gateways", &page)
+	err := c.Get(ctx, "/gateways", &page)
+	return page.Items, err
 }
 
 // Revision is one entry of the log.

@@ -40,7 +40,7 @@ func (s *Service) Launch(ctx context.Context) error {
 	if err := s.Proc.Start(); err != nil {
 		return err
 	}
-	listeners := map[string]*string{"http": &s.URL}
+	listeners := map[string]*string{"dashboard": &s.URL}
 	if s.kind == "gateway" {
 		listeners = map[string]*string{"data": &s.URL, "admin": &s.Admin}
 	}
