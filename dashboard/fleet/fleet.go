@@ -18,7 +18,7 @@ type Beats interface {
 // Published tells what gateways should run; publish.Engine.
 type Published interface {
 	// Expected is the root of a group and the time of its revision.
-	Expected(ctx context.Context, group string) (head publish.Head, at time.Time, ok bool, err error)
+	Expected(group string) (head publish.Head, at time.Time, ok bool)
 }
 
 // patience is how old a revision is when a gateway without it counts as behind
@@ -44,11 +44,7 @@ func (s *Service) List(ctx context.Context) ([]Node, error) {
 	}
 	nodes := make([]Node, 0, len(beats))
 	for _, b := range beats {
-		n, err := s.judge(ctx, b)
-		if err != nil {
-			return nil, err
-		}
-		nodes = append(nodes, n)
+		nodes = append(nodes, s.judge(b))
 	}
 	return nodes, nil
 }
@@ -59,36 +55,33 @@ func (s *Service) Get(ctx context.Context, id string) (Node, error) {
 	if err != nil {
 		return Node{}, err
 	}
-	return s.judge(ctx, b)
+	return s.judge(b), nil
 }
 
 // judge compares what a node says of itself with what was published. A root is
 // compared by the hash that was computed when it was published, never by a new one.
-func (s *Service) judge(ctx context.Context, b wire.Beat) (Node, error) {
+func (s *Service) judge(b wire.Beat) Node {
 	n := Node{ID: b.Node, Name: b.Name, Service: b.Service, Version: b.Version, Group: b.Group, Address: b.Address,
 		State: string(b.State), Reason: b.Reason, Epoch: b.Epoch, Generation: b.Generation, Root: b.Root, Source: b.Source,
 		Rejected: b.Rejected, RedisOK: b.RedisOK, StartedAt: b.StartedAt, SeenAt: b.At.Add(b.ClockOffset), Load: Load(b.Load),
 		OffsetMS: b.ClockOffset.Milliseconds(), LastError: b.LastError}
 	if b.Service != "gateway" {
-		return n, nil
+		return n
 	}
 	group := b.Group
 	if group == "" {
 		group = "default"
 	}
-	want, at, known, err := s.published.Expected(ctx, group)
-	if err != nil {
-		return Node{}, err
-	}
+	want, at, known := s.published.Expected(group)
 	if !known {
-		return n, nil
+		return n
 	}
 	n.Expected = want.Generation
 	have := publish.Head{Epoch: b.Epoch, Generation: b.Generation, SHA: b.Root}
 	late := have.Compare(want) < 0
 	switch b.State {
 	case wire.Offline, wire.Draining, wire.Degraded:
-		return n, nil
+		return n
 	case wire.Current, wire.CatchingUp, wire.Rejected:
 		switch {
 		case late && s.now().Sub(at) < patience:
@@ -107,5 +100,5 @@ func (s *Service) judge(ctx context.Context, b wire.Beat) (Node, error) {
 			n.State, n.Reason = string(wire.Current), "" // the beat is older than what the gateway did since
 		}
 	}
-	return n, nil
+	return n
 }

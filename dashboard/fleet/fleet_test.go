@@ -1,7 +1,6 @@
 package fleet_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -16,8 +15,8 @@ import (
 // published expects generation 7 of the group default, for some time now.
 type published struct{ at time.Time }
 
-func (p published) Expected(_ context.Context, group string) (publish.Head, time.Time, bool, error) {
-	return publish.Head{Epoch: 1, Generation: 7, SHA: "good"}, p.at, group == "default", nil
+func (p published) Expected(group string) (publish.Head, time.Time, bool) {
+	return publish.Head{Epoch: 1, Generation: 7, SHA: "good"}, p.at, group == "default"
 }
 
 func TestStatesComeFromWhatNodesRun(t *testing.T) {

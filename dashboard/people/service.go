@@ -3,6 +3,7 @@ package people
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type Options struct {
 	Hasher   Hasher
 	Cost     Cost             // of new password hashes; old ones keep theirs
 	Now      func() time.Time // default: time.Now
+	Logger   *slog.Logger     // default: none
 }
 
 // Service signs people in, knows what they may do, and manages users, sessions
@@ -39,6 +41,9 @@ type Service struct {
 func New(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{o: o, argon: newHasher(min(max(runtime.GOMAXPROCS(0), 2), 4), o.Cost)}
 	s.dummy = s.argon.hash(oneTimePassword())
@@ -123,5 +128,18 @@ func notFound(err error, code fault.Code, what string) error {
 	return err
 }
 
-// Sweep removes expired sessions; call it now and then.
-func (s *Service) Sweep(ctx context.Context) error { return s.o.Sessions.Sweep(ctx, s.now()) }
+// Run removes expired sessions every hour until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if err := s.o.Sessions.Sweep(ctx, s.now()); err != nil && ctx.Err() == nil {
+			s.o.Logger.Warn("expired sessions are not removed yet", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

@@ -2,6 +2,7 @@ package people_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/sqlite"
 	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
 	"github.com/sluice-gateway/sluice/pkg/trust"
 )
 
@@ -121,6 +123,27 @@ func TestSessionsEndAfterIdlenessAndAtLast(t *testing.T) {
 	f.clock.advance(61 * time.Minute)
 	if _, err := f.Authenticate(t.Context(), busy.Cookie); !fault.Is(err, "auth.expired") {
 		t.Errorf("after twelve hours: %v", err)
+	}
+}
+
+func TestRunSweepsExpiredSessions(t *testing.T) {
+	f := newFixture(t)
+	gone := f.admin()
+	f.clock.advance(3 * time.Hour)
+	kept := f.admin()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
+	testenv.Eventually(t, 10*time.Second, func() bool {
+		_, err := f.store.Sessions().Get(t.Context(), gone.Actor.Session.ID)
+		return errors.Is(err, people.ErrNotFound)
+	})
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Authenticate(t.Context(), kept.Cookie); err != nil {
+		t.Errorf("a living session: %v", err)
 	}
 }
 

@@ -74,9 +74,10 @@ const (
 )
 
 const (
-	redisTimeout  = 2 * time.Second  // of an incremental publication
-	fullTimeout   = 30 * time.Second // of a complete one
-	settleTimeout = 10 * time.Second // of what follows an append
+	redisTimeout  = 2 * time.Second        // of an incremental publication
+	awayTimeout   = 500 * time.Millisecond // of a question to a Redis that was away
+	fullTimeout   = 30 * time.Second       // of a complete one
+	settleTimeout = 10 * time.Second       // of what follows an append
 	repairEvery   = 5 * time.Second
 	deepEvery     = time.Minute // how often every content in Redis is looked for
 	defaultGroup  = "default"
@@ -99,14 +100,15 @@ type Engine struct {
 	trees    map[string]*wire.Tree
 	heads    map[string]wire.Head // of the trees
 	texts    map[string][]byte    // recently folded, for the next publication
+	size     int                  // of texts, bytes
 	compared bool                 // Redis was compared with the log since the start
 	away     bool                 // Redis did not answer last time
 	behind   bool                 // Redis is ahead of the store
 	refused  map[string]wire.Head // what Redis held when that was found
 	deepAt   time.Time            // of the last look for every content
 	deep     bool                 // look for every content next time
-	hashes   map[int64]string     // of roots of the group default, the last 1000 revisions
-	status   Condition
+
+	public snapshot // what may be read without waiting for the lock
 }
 
 // folded is a revision with the objects that it made.
@@ -125,7 +127,8 @@ func New(o Options) *Engine {
 	}
 	return &Engine{o: o, log: o.Logger, acks: newAcknowledgements(), wake: make(chan struct{}, 1),
 		locked: make(chan struct{}, 1), state: newState(o.Contents), trees: map[string]*wire.Tree{},
-		heads: map[string]wire.Head{}, texts: map[string][]byte{}, hashes: map[int64]string{}, refused: map[string]wire.Head{}}
+		heads: map[string]wire.Head{}, texts: map[string][]byte{}, refused: map[string]wire.Head{},
+		public: snapshot{hashes: map[int64]string{}}}
 }
 
 // Attach connects the engine to the bus, before either runs.
@@ -196,7 +199,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		}
 	}
 	e.rehead()
-	if err := e.repair(ctx, true); err != nil {
+	if err := e.repair(ctx, e.groupsAlive(ctx)); err != nil {
 		e.log.Warn("published configuration was not compared with the log", "error", err)
 	}
 	return nil
@@ -231,16 +234,20 @@ func (e *Engine) Run(ctx context.Context) error {
 // Repair brings views and Redis up to the log. With everything it also looks for
 // new gateway groups.
 func (e *Engine) Repair(ctx context.Context, everything bool) error {
+	var groups []string
+	if everything { // before the lock: nobody shall wait for a Redis that hangs
+		groups = e.groupsAlive(ctx)
+	}
 	unlock, err := e.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	if err := e.catchUp(ctx); err != nil {
-		e.status.Error = err.Error()
+		e.public.failed(err)
 		return err
 	}
-	return e.repair(ctx, everything)
+	return e.repair(ctx, groups)
 }
 
 // View runs f with the newest state. f must not call the engine.
@@ -256,28 +263,13 @@ func (e *Engine) View(ctx context.Context, f func(*State) error) error {
 	return f(e.state)
 }
 
-// Condition is the engine's health.
-func (e *Engine) Condition(ctx context.Context) (Condition, error) {
-	unlock, err := e.lock(ctx)
-	if err != nil {
-		return Condition{}, err
-	}
-	defer unlock()
-	c := e.status
-	c.Revision, c.StoreBehind = e.state.n, e.behind
-	return c, nil
-}
+// Condition is the engine's health. It never waits.
+func (e *Engine) Condition() Condition { return e.public.condition() }
 
-// Expected is what gateways of a group should run; ok is false for a group that
-// is not known (yet).
-func (e *Engine) Expected(ctx context.Context, group string) (head wire.Head, at time.Time, ok bool, err error) {
-	unlock, err := e.lock(ctx)
-	if err != nil {
-		return wire.Head{}, time.Time{}, false, err
-	}
-	defer unlock()
-	head, ok = e.heads[group]
-	return head, e.state.at, ok, nil
+// Expected is what gateways of a group should run, and the time of its revision;
+// ok is false for a group that is not known (yet). It never waits.
+func (e *Engine) Expected(group string) (head wire.Head, at time.Time, ok bool) {
+	return e.public.head(group)
 }
 
 // Revisions returns up to limit revisions below before (0: from the newest),

@@ -14,10 +14,9 @@ import (
 	wire "github.com/sluice-gateway/sluice/pkg/publish"
 )
 
-const (
-	keepTexts  = 4096 // recently folded texts that are kept until they are published
-	keepHashes = 1000
-)
+// keepTexts is how many bytes of recently folded texts are kept until they are
+// published; beyond that they are read from the store.
+const keepTexts = 16 << 20
 
 // addGroup starts a tree for a group that was not known, with everything that
 // its gateways get.
@@ -45,8 +44,9 @@ func (e *Engine) set(t *wire.Tree, ref Ref, entry Entry) {
 func (e *Engine) plant(o Object) {
 	ref := Ref{o.Org, o.Kind, o.ID}
 	entry := e.state.objects[ref]
-	if !o.Deleted && len(e.texts) < keepTexts {
+	if !o.Deleted && !e.away && e.size+len(o.Text) <= keepTexts {
 		e.texts[o.SHA] = o.Text
+		e.size += len(o.Text)
 	}
 	for group, t := range e.trees {
 		if entry.in(group) {
@@ -65,17 +65,14 @@ func (e *Engine) rehead() {
 	for group, t := range e.trees {
 		e.heads[group] = t.Root(e.epoch, e.state.n, e.state.at).Head()
 	}
-	if h, ok := e.heads[defaultGroup]; ok {
-		e.hashes[e.state.n] = h.SHA
-		delete(e.hashes, e.state.n-keepHashes)
-	}
+	e.public.moved(e.state.n, e.epoch, e.state.at, e.heads)
 }
 
 // publish writes the roots of the present revision with what changed since the
 // last publication.
 func (e *Engine) publish(ctx context.Context) error {
 	if e.away {
-		return errors.New("Redis did not answer before")
+		return errors.New("not tried, because Redis did not answer before")
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
@@ -129,10 +126,12 @@ func (e *Engine) write(ctx context.Context, u wire.Update) error {
 		return fmt.Errorf("reading the signing epoch: %w", err)
 	}
 	if newest > e.state.n || epoch > e.epoch {
-		e.Wake() // somebody else appended and published already
+		e.public.published(e.state.n) // by somebody who appended after that
+		e.Wake()
 		return nil
 	}
 	e.compared, e.behind = true, true
+	e.public.refused()
 	for group := range e.trees {
 		if e.refused[group], err = e.o.Roots.Head(ctx, group); err != nil {
 			return err
@@ -149,28 +148,30 @@ func (e *Engine) inSync() {
 	}
 	clear(e.texts)
 	clear(e.refused)
+	e.size = 0
 	e.compared, e.away, e.behind = true, false, false
-	e.status.Published, e.status.Error = e.state.n, ""
+	e.public.published(e.state.n)
 }
 
 // repair compares Redis with the log and writes what it lacks. The state is the
-// newest. With everything it looks for new groups first.
-func (e *Engine) repair(ctx context.Context, everything bool) (err error) {
+// newest. groups are those that gateways say they are of.
+func (e *Engine) repair(ctx context.Context, groups []string) (err error) {
 	defer func() {
 		if err != nil {
-			e.status.Error = err.Error()
+			e.public.failed(err)
 		}
 	}()
 	epoch, err := e.o.Marks.Mark(ctx, markEpoch)
 	if err != nil {
 		return fmt.Errorf("reading the signing epoch: %w", err)
 	}
-	if epoch > e.epoch {
-		e.epoch = epoch
-		e.rehead()
+	changed := epoch > e.epoch
+	e.epoch = max(e.epoch, epoch)
+	for _, g := range groups {
+		changed = e.addGroup(g) || changed
 	}
-	if everything {
-		e.lookForGroups(ctx)
+	if changed {
+		e.rehead()
 	}
 	synced, refusedStill, err := e.compare(ctx)
 	if err != nil {
@@ -193,33 +194,34 @@ func (e *Engine) repair(ctx context.Context, everything bool) (err error) {
 	return e.rewrite(ctx, synced)
 }
 
-// lookForGroups adds the groups that gateways say they are of.
-func (e *Engine) lookForGroups(ctx context.Context) {
+// groupsAlive are the groups that gateways say they are of.
+func (e *Engine) groupsAlive(ctx context.Context) (groups []string) {
 	if e.o.Nodes == nil {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
 	beats, err := e.o.Nodes.List(ctx)
 	if err != nil {
 		e.log.Debug("the list of nodes cannot be read", "error", err)
-		return
+		return nil
 	}
-	added := false
 	for _, b := range beats {
-		if b.Service == "gateway" && b.Group != "" {
-			added = e.addGroup(b.Group) || added
+		if b.Service == "gateway" && b.Group != "" && !slices.Contains(groups, b.Group) {
+			groups = append(groups, b.Group)
 		}
 	}
-	if added {
-		e.rehead()
-	}
+	return groups
 }
 
 // compare tells whether Redis holds the present roots, and whether it holds just
 // what it refused this store's roots for.
 func (e *Engine) compare(ctx context.Context) (synced, refusedStill bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	timeout := redisTimeout
+	if e.away {
+		timeout = awayTimeout // changes wait for this
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	synced, refusedStill = true, e.behind
 	for group, want := range e.heads {

@@ -82,7 +82,7 @@ func (e *Engine) Commit(ctx context.Context, author Author, note string, build f
 // admit refuses while Redis is ahead of the store. The first time it compares them.
 func (e *Engine) admit(ctx context.Context) error {
 	if !e.compared && !e.away {
-		if err := e.repair(ctx, false); err != nil {
+		if err := e.repair(ctx, nil); err != nil {
 			e.log.Warn("published configuration was not compared with the log", "error", err)
 		}
 	}
@@ -147,7 +147,8 @@ func (e *Engine) settle(ctx context.Context, r Revision, texts map[string][]byte
 			"the change is stored, but lists do not show it yet: the store does not answer; it is repeated by itself"))
 		e.Wake()
 	}
-	if err := e.publish(ctx); err != nil {
+	err := e.publish(ctx)
+	if err != nil {
 		if errors.Is(err, errStopped) {
 			return done, err
 		}
@@ -155,7 +156,7 @@ func (e *Engine) settle(ctx context.Context, r Revision, texts map[string][]byte
 		done.Problems = append(done.Problems, warning("publish.pending", map[string]any{"revision": r.N},
 			"the change is stored, but gateways do not get it yet: Redis does not take it; it is repeated by itself"))
 	}
-	e.notify(ctx, notices{appended: true, config: len(done.Problems) == 0})
+	e.notify(ctx, notices{appended: true, config: err == nil})
 	return done, e.step("notices")
 }
 

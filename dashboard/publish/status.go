@@ -134,13 +134,8 @@ func (e *Engine) Status(ctx context.Context, n int64) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	unlock, err := e.lock(ctx)
-	if err != nil {
-		return Status{}, err
-	}
-	s := Status{Revision: n, Hash: e.hashes[n], Started: r.At, Published: e.status.Published >= n, Nodes: []NodeStatus{}}
-	epoch := e.epoch
-	unlock()
+	hash, epoch, published := e.public.of(n)
+	s := Status{Revision: n, Hash: hash, Started: r.At, Published: published, Nodes: []NodeStatus{}}
 	if e.o.Nodes == nil {
 		return s, nil
 	}

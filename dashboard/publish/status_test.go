@@ -71,9 +71,9 @@ func TestTheExpectedRootIsTheOneInRedis(t *testing.T) {
 	s := newSite(t)
 	e := s.engine()
 	put(t, e, api("a", ""))
-	want, _, ok, err := e.Expected(t.Context(), "default")
-	if err != nil || !ok {
-		t.Fatal(ok, err)
+	want, _, ok := e.Expected("default")
+	if !ok {
+		t.Fatal("the group is not known")
 	}
 	got, _, err := s.published("default")
 	if err != nil || got != want {

@@ -12,7 +12,7 @@ const maxFindings = 20
 // Verify replays the whole log and compares: the numbers have no gaps, each
 // change starts where the one before ended, every text is what its hash says,
 // and views and memory hold exactly what the replay leads to. It returns all
-// findings joined, at most 20. No change is taken meanwhile.
+// findings joined, at most 20. This dashboard takes no change meanwhile.
 func (e *Engine) Verify(ctx context.Context) error {
 	unlock, err := e.lock(ctx)
 	if err != nil {

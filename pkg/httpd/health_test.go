@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,10 +22,12 @@ func get(t *testing.T, h http.HandlerFunc) (int, string) {
 
 func TestHealthFollowsItsComponents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		redis, sink := httpd.Pass, httpd.Pass
+		var redis, sink atomic.Value // what the next look finds
+		redis.Store(httpd.Pass)
+		sink.Store(httpd.Pass)
 		h := httpd.NewHealth("gateway", "v1", "n1")
-		h.Component("redis", func(context.Context) (httpd.Status, string) { return redis, "as set" })
-		h.Optional("sink", func(context.Context) (httpd.Status, string) { return sink, "" })
+		h.Component("redis", func(context.Context) (httpd.Status, string) { return redis.Load().(httpd.Status), "as set" })
+		h.Optional("sink", func(context.Context) (httpd.Status, string) { return sink.Load().(httpd.Status), "" })
 		if code, _ := get(t, h.Ready); code != 503 {
 			t.Errorf("ready before anything was looked at: %d", code)
 		}
@@ -42,16 +45,17 @@ func TestHealthFollowsItsComponents(t *testing.T) {
 			}
 		}
 		expect("all well", httpd.Pass, 200)
-		sink = httpd.Fail
+		sink.Store(httpd.Fail)
 		advance()
 		expect("an optional one fails", httpd.Warn, 200)
-		redis = httpd.Warn
+		redis.Store(httpd.Warn)
 		advance()
 		expect("a required one warns", httpd.Warn, 200)
-		redis = httpd.Fail
+		redis.Store(httpd.Fail)
 		advance()
 		expect("a required one fails", httpd.Fail, 503)
-		redis, sink = httpd.Pass, httpd.Pass
+		redis.Store(httpd.Pass)
+		sink.Store(httpd.Pass)
 		advance()
 		expect("all well again", httpd.Pass, 200)
 		h.SetDraining()
@@ -70,10 +74,11 @@ func advance() {
 
 func TestHangingCheckFailsAndBlocksNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		release, calls := make(chan struct{}), 0
+		release := make(chan struct{})
+		var calls atomic.Int64
 		h := httpd.NewHealth("gateway", "v1", "")
 		h.Component("store", func(context.Context) (httpd.Status, string) {
-			calls++
+			calls.Add(1)
 			<-release // deaf to its context
 			return httpd.Pass, ""
 		})
@@ -85,8 +90,8 @@ func TestHangingCheckFailsAndBlocksNobody(t *testing.T) {
 		if ready || doc.Components["store"].Detail != "no answer within 1.5s" {
 			t.Errorf("got %+v", doc)
 		}
-		if calls != 1 {
-			t.Errorf("%d checks pile up", calls)
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d checks pile up", n)
 		}
 		close(release)
 		advance()

@@ -38,6 +38,7 @@ type Server struct {
 	name     string
 	listener net.Listener
 	http     *http.Server
+	secure   bool // not read from http: serving gives a plain server a TLS config too
 }
 
 // Listen takes the address, so that a port that is in use is told at start and
@@ -54,7 +55,7 @@ func Listen(ctx context.Context, o ServerOptions) (*Server, error) {
 	if o.ReadTimeout == 0 {
 		o.ReadTimeout = defaultRead
 	}
-	s := &Server{name: o.Name, listener: l}
+	s := &Server{name: o.Name, listener: l, secure: o.TLS != nil}
 	s.http = &http.Server{
 		Handler:           o.Handler,
 		ReadHeaderTimeout: headTimeout,
@@ -96,7 +97,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // URL is http(s)://host:port of Addr; an unspecified host becomes 127.0.0.1.
 func (s *Server) URL() string {
 	scheme := "http://"
-	if s.http.TLSConfig != nil {
+	if s.secure {
 		scheme = "https://"
 	}
 	a, ok := s.Addr().(*net.TCPAddr)
@@ -114,7 +115,7 @@ func (s *Server) URL() string {
 // does not wait for the requests that Shutdown waits for.
 func (s *Server) Serve() error {
 	var err error
-	if s.http.TLSConfig != nil {
+	if s.secure {
 		err = s.http.ServeTLS(s.listener, "", "")
 	} else {
 		err = s.http.Serve(s.listener)

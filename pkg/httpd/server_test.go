@@ -61,6 +61,9 @@ func TestRunningRequestsFinishAndNewOnesAreRefused(t *testing.T) {
 		return err != nil
 	})
 	close(release)
+	if !strings.HasPrefix(s.URL(), "http://") {
+		t.Errorf("a plain server's URL became %s by serving", s.URL())
+	}
 	if got := <-answer; got != "done" {
 		t.Errorf("the running request got %q", got)
 	}

@@ -162,3 +162,43 @@ func TestRotatedSigningKeyReplacesTheSignature(t *testing.T) {
 		t.Errorf("signed by the new key: %v", err)
 	}
 }
+
+func TestLargePublicationsAreClaimedFirst(t *testing.T) {
+	rdb, k := testenv.Redis(t), newKeys(t)
+	w := newWorld(t, rdb, k, "g")
+	for i := range large + 10 {
+		w.set(fmt.Sprint("api-", i), fmt.Sprint("text ", i))
+	}
+	u := w.compose(1, 5)
+	u.Dropped = []string{hexSum([]byte("text 7"))} // named too: it stays
+	_, texts, err := w.w.prepare(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names, err := w.w.bring(t.Context(), &u, texts); err != nil || len(names) != 0 {
+		t.Fatalf("%d names are left to the script, %v", len(names), err)
+	}
+	// Before the roots are set another dashboard publishes an older generation
+	// that lets go of some of the same contents.
+	other := newWorld(t, rdb, k, "g")
+	other.set("x", "old")
+	late := other.compose(1, 4)
+	late.Dropped = []string{hexSum([]byte("text 3"))}
+	if ok, err := other.w.Publish(t.Context(), late); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if d := ttl(t, rdb, "text 3"); d != forGood {
+		t.Errorf("a claimed content lives %v", d)
+	}
+	if ok, err := w.w.Publish(t.Context(), u); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if h, got := fetch(t, rdb, k, "g"); h.Generation != 5 || len(got) != large+10 {
+		t.Errorf("%d items at %+v", len(got), h)
+	}
+	for _, text := range []string{"text 3", "text 7", "text 4000"} {
+		if d := ttl(t, rdb, text); d != forGood {
+			t.Errorf("the named %q lives %v", text, d)
+		}
+	}
+}

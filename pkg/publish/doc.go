@@ -14,5 +14,10 @@
 // of dashboards may do this at once. All keys share one hash tag, so it works on
 // Redis Cluster.
 //
+// A publication of thousands of contents (a rebuild) stores them for good in
+// chunks beforehand and claims them, so that the script stays short; what is
+// claimed is not let go by others for ten minutes. If its roots then are refused,
+// strays remain, which Writer.Strays finds.
+//
 // The reader believes nothing without its signature or hash.
 package publish

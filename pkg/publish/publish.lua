@@ -1,5 +1,6 @@
 -- Compare and set all roots of one publication.
--- KEYS: the set of named hashes, then one root per group.
+-- KEYS: the set of named hashes, the set of claimed ones (see claim.lua), then
+-- one root per group.
 -- ARGV: epoch, generation, grace in ms, prefix of contents, named hashes,
 --       dropped hashes (64 hex digits each, joined), then per root: bytes,
 --       signature, hash, parts (joined), and the digest of a stored root that
@@ -21,8 +22,8 @@ end
 
 -- 1. Is anything there that is newer, or another root of the same generation?
 local old = {}
-for i = 2, #KEYS do
-  local a = 7 + (i - 2) * 5
+for i = 3, #KEYS do
+  local a = 7 + (i - 3) * 5
   local t = kind(KEYS[i])
   if t ~= 'none' and t ~= 'hash' then
     redis.call('DEL', KEYS[i])
@@ -35,10 +36,10 @@ for i = 2, #KEYS do
     local digest = redis.sha1hex((cur[1] or '') .. '|' .. (cur[2] or '') .. '|' .. (cur[3] or '') .. '|' .. (cur[4] or ''))
     if e and g and digest ~= ARGV[a + 4] then
       if e > epoch or (e == epoch and g > generation) then
-        return {'newer', i - 2}
+        return {'newer', i - 3}
       end
       if e == epoch and g == generation and cur[3] ~= ARGV[a] then
-        return {'diverged', i - 2}
+        return {'diverged', i - 3}
       end
     end
     old[i] = cur[5] or ''
@@ -56,8 +57,8 @@ local function want(hash)
   end
 end
 each(ARGV[5], want)
-for i = 2, #KEYS do
-  each(ARGV[7 + (i - 2) * 5 + 3], want)
+for i = 3, #KEYS do
+  each(ARGV[7 + (i - 3) * 5 + 3], want)
 end
 if #missing > 0 then
   return {'missing', unpack(missing, 1, math.min(#missing, 1000))}
@@ -67,19 +68,20 @@ end
 if kind(named) ~= 'set' then
   redis.call('DEL', named)
 end
+local claimed = kind(KEYS[2]) == 'set'
 for hash in pairs(keep) do
   redis.call('PERSIST', prefix .. hash)
   redis.call('SADD', named, hash)
 end
 local function drop(hash)
-  if hash ~= none and not keep[hash] then
+  if hash ~= none and not keep[hash] and not (claimed and redis.call('SISMEMBER', KEYS[2], hash) == 1) then
     if redis.call('SREM', named, hash) == 1 or redis.call('PTTL', prefix .. hash) == -1 then
       redis.call('PEXPIRE', prefix .. hash, grace)
     end
   end
 end
-for i = 2, #KEYS do
-  local a = 7 + (i - 2) * 5
+for i = 3, #KEYS do
+  local a = 7 + (i - 3) * 5
   if old[i] ~= ARGV[a + 3] then
     each(old[i], drop)
   end

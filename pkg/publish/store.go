@@ -17,7 +17,8 @@ const (
 	keyPrefix     = "sluice:{cfg}:"
 	contentPrefix = keyPrefix + "c:"
 	rootPrefix    = keyPrefix + "root:"
-	namedKey      = keyPrefix + "named" // set of the hashes that roots name
+	namedKey      = keyPrefix + "named"   // set of the hashes that roots name
+	claimedKey    = keyPrefix + "claimed" // set of the hashes that a large publication is about to name
 )
 
 // The fields of a root's hash. Only root and sig are believed; the others spare
@@ -36,6 +37,10 @@ const (
 	Grace = 10 * time.Minute
 	// MaxContent is the size in bytes of the largest text that can be published.
 	MaxContent = 16 << 20
+
+	// large is from how many texts on contents are named in chunks before the
+	// roots are set, since one script over all of them would hold Redis up.
+	large = 4096
 
 	callTimeout = 5 * time.Second
 	chunkKeys   = 128

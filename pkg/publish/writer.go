@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ var publishScript string
 //go:embed upload.lua
 var uploadScript string
 
+//go:embed claim.lua
+var claimScript string
+
 // maxNumber is the largest integer that a Redis script compares exactly.
 const maxNumber = 1 << 53
 
@@ -32,11 +36,12 @@ type Writer struct {
 	keys    *trust.Keys
 	publish *redis.Script
 	upload  *redis.Script
+	claim   *redis.Script
 }
 
 // NewWriter makes a writer; k needs the signing key.
 func NewWriter(rdb redis.UniversalClient, k *trust.Keys) *Writer {
-	return &Writer{rdb: rdb, keys: k, publish: redis.NewScript(publishScript), upload: redis.NewScript(uploadScript)}
+	return &Writer{rdb: rdb, keys: k, publish: redis.NewScript(publishScript), upload: redis.NewScript(uploadScript), claim: redis.NewScript(claimScript)}
 }
 
 // Publish uploads parts and contents and then sets all roots at once, if none of
@@ -57,13 +62,14 @@ func (w *Writer) Publish(ctx context.Context, u Update) (published bool, err err
 	if err != nil {
 		return false, err
 	}
-	if err := w.store(ctx, texts, nil); err != nil {
+	names, err := w.bring(ctx, &u, texts)
+	if err != nil {
 		return false, err
 	}
 	forged := make([]string, len(u.Roots))
 	// Each round removes one obstacle: expired uploads, or one group's forged root.
 	for range 3 + 2*len(u.Roots) {
-		verdict, err := w.compareAndSet(ctx, u, envelopes, texts, forged)
+		verdict, err := w.compareAndSet(ctx, u, envelopes, names, forged)
 		if err != nil {
 			return false, err
 		}
@@ -71,7 +77,7 @@ func (w *Writer) Publish(ctx context.Context, u Update) (published bool, err err
 		case "held":
 			return true, nil
 		case "missing":
-			if err := w.store(ctx, texts, verdict.missing); err != nil {
+			if err := w.again(ctx, &u, texts, verdict.missing); err != nil {
 				return false, err
 			}
 		case "newer", "diverged":
@@ -148,33 +154,52 @@ func addText(texts map[string][]byte, sha string, text []byte) error {
 	return nil
 }
 
-// store uploads packed texts in bounded chunks: those named by only, or all.
-func (w *Writer) store(ctx context.Context, texts map[string][]byte, only []string) error {
-	if only == nil {
-		for sha := range texts {
-			only = append(only, sha)
+// bring uploads all texts and returns the names that the script has yet to make
+// permanent: all, but of a large publication none, since those are claimed. A
+// claim that is not followed by a root leaves strays (see Strays).
+func (w *Writer) bring(ctx context.Context, u *Update, texts map[string][]byte) ([]string, error) {
+	names := slices.Collect(maps.Keys(texts))
+	if len(names) < large {
+		return names, w.store(ctx, w.upload, nil, texts, names)
+	}
+	u.Dropped = slices.DeleteFunc(slices.Clone(u.Dropped), func(sha string) bool { return texts[sha] != nil })
+	return nil, w.store(ctx, w.claim, []string{namedKey, claimedKey}, texts, names)
+}
+
+// again uploads what the script found missing.
+func (w *Writer) again(ctx context.Context, u *Update, texts map[string][]byte, missing []string) error {
+	for _, sha := range missing {
+		if texts[sha] == nil {
+			return fault.New(fault.Conflict, "publish.incomplete",
+				"Redis lacks contents that this publication does not carry, such as %s; publish everything again", sha)
 		}
 	}
-	keys, args, size := []string{}, []any{Grace.Milliseconds()}, 0
+	if len(texts) >= large { // Redis was emptied meanwhile
+		_, err := w.bring(ctx, u, texts)
+		return err
+	}
+	return w.store(ctx, w.upload, nil, texts, missing)
+}
+
+// store uploads some of the packed texts in bounded chunks with a script whose
+// keys begin with fixed.
+func (w *Writer) store(ctx context.Context, script *redis.Script, fixed []string, texts map[string][]byte, names []string) error {
+	keys, args, size := slices.Clone(fixed), []any{Grace.Milliseconds()}, 0
 	flush := func() error {
-		if len(keys) == 0 {
+		if len(args) == 1 {
 			return nil
 		}
 		ctx, cancel := bounded(ctx)
 		defer cancel()
-		if err := w.upload.Run(ctx, w.rdb, keys, args...).Err(); err != nil {
+		if err := script.Run(ctx, w.rdb, keys, args...).Err(); err != nil {
 			return unavailable(err, "upload contents")
 		}
-		keys, args, size = keys[:0], args[:1], 0
+		keys, args, size = keys[:len(fixed)], args[:1], 0
 		return nil
 	}
-	for _, sha := range only {
-		text, ok := texts[sha]
-		if !ok {
-			return fault.New(fault.Conflict, "publish.incomplete",
-				"Redis lacks contents that this publication does not carry, such as %s; publish everything again", sha)
-		}
-		if len(keys) == chunkKeys || size+len(text) > chunkBytes {
+	for _, sha := range names {
+		text := texts[sha]
+		if len(args) > chunkKeys || size+len(text) > chunkBytes {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -190,13 +215,9 @@ type verdict struct {
 	missing []string
 }
 
-func (w *Writer) compareAndSet(ctx context.Context, u Update, envelopes []Envelope, texts map[string][]byte, forged []string) (verdict, error) {
-	var names strings.Builder
-	for sha := range texts {
-		names.WriteString(sha)
-	}
-	keys := []string{namedKey}
-	args := []any{u.Epoch, u.Generation, Grace.Milliseconds(), contentPrefix, names.String(), strings.Join(u.Dropped, "")}
+func (w *Writer) compareAndSet(ctx context.Context, u Update, envelopes []Envelope, names, forged []string) (verdict, error) {
+	keys := []string{namedKey, claimedKey}
+	args := []any{u.Epoch, u.Generation, Grace.Milliseconds(), contentPrefix, strings.Join(names, ""), strings.Join(u.Dropped, "")}
 	for i, r := range u.Roots {
 		keys = append(keys, rootPrefix+r.Group)
 		args = append(args, envelopes[i].Root, envelopes[i].Signature, hexSum(envelopes[i].Root),
