@@ -81,6 +81,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	me := &filter.Node{ID: id, Name: name, Group: c.Group}
+	redisdb.LogTo(log)
 	rdb, err := redisdb.Open(c.Redis)
 	if err != nil {
 		return nil, err

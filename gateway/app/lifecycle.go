@@ -17,8 +17,10 @@ import (
 // saveSessions is how often known callers are saved for a restart without Redis.
 const saveSessions = 30 * time.Second
 
-// Addr is where clients call, AdminAddr where operators ask.
-func (a *App) Addr() string      { return a.listener.Addr().String() }
+// Addr is the address where clients call.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// AdminAddr is the address where operators ask.
 func (a *App) AdminAddr() string { return a.admin.Addr().String() }
 
 // Run works until ctx ends, a signal comes or a part fails, then stops in this

@@ -32,6 +32,9 @@ type Deps struct {
 // top to bottom on the way in and bottom to top on the way back. Change it with
 // care: each group says what depends on its place.
 func Order(d Deps) []filter.Spec {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
 	trust := clientip.NewTrust(d.TrustedProxies)
 	return []filter.Spec{
 		// respond: filters with only a response phase stand first, so that they are
@@ -45,7 +48,7 @@ func Order(d Deps) []filter.Spec {
 
 		// identify: before anything that is decided per caller. Headers that only the
 		// gateway may set are taken from the client right behind it (see Build).
-		auth.Spec(auth.Deps{Keys: d.Keys, Now: d.Now}),
+		auth.Spec(auth.Methods{Key: key.Make(d.Keys, d.Now)}),
 
 		// authorise: a caller who may not consumes nothing of what follows.
 		rights.Spec(),

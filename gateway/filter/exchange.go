@@ -10,7 +10,8 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/access"
 )
 
-// MaxFilters bounds the filters of one chain, so that state slots need no allocation.
+// MaxFilters bounds the filters of one chain, and so the state that an exchange
+// may hold.
 const MaxFilters = 64
 
 // API is what filters may know of the API that matched. Immutable.
@@ -80,16 +81,26 @@ type Exchange struct {
 	// Explain collects decisions; nil unless somebody asked.
 	Explain *explain.Recorder
 
-	entered int // filters entered, for the way back
-	slot    int // of the filter that runs now
-	state   [MaxFilters]any
+	entered int   // filters entered, for the way back
+	slot    int   // of the filter that runs now
+	state   []any // by slot, as far as any was set
 }
 
 // State returns what the running filter kept by SetState in this exchange.
-func (x *Exchange) State() any { return x.state[x.slot] }
+func (x *Exchange) State() any {
+	if x.slot >= len(x.state) {
+		return nil
+	}
+	return x.state[x.slot]
+}
 
 // SetState keeps a value between the running filter's two halves.
-func (x *Exchange) SetState(v any) { x.state[x.slot] = v }
+func (x *Exchange) SetState(v any) {
+	for x.slot >= len(x.state) {
+		x.state = append(x.state, nil)
+	}
+	x.state[x.slot] = v
+}
 
 // Enter is called by the chain before a filter's half runs.
 func (x *Exchange) Enter(slot int) { x.slot = slot }
@@ -116,7 +127,8 @@ func (x *Exchange) Param(name string) string {
 // Reset empties the exchange for its next use and keeps its storage.
 func (x *Exchange) Reset() {
 	clear(x.Params)
-	*x = Exchange{Params: x.Params[:0]}
+	clear(x.state)
+	*x = Exchange{Params: x.Params[:0], state: x.state[:0]}
 }
 
 // Pool keeps exchanges for reuse. The zero value is ready.
@@ -127,7 +139,7 @@ func (p *Pool) Get() *Exchange {
 	if x, ok := p.p.Get().(*Exchange); ok {
 		return x
 	}
-	return &Exchange{Params: make([]Param, 0, 8)}
+	return &Exchange{Params: make([]Param, 0, 8), state: make([]any, 0, 16)}
 }
 
 // Put takes an exchange back; the caller must not use it any more.

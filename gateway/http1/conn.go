@@ -50,6 +50,9 @@ type conn struct {
 	first       [1]byte               // read where there is no socket, to wait without a buffer
 	err         error                 // of the last readable
 	readable    func(fd uintptr) bool // nil: not a plain socket
+	writable    func(fd uintptr) bool // the same
+	out         []byte                // what writable writes
+	outErr      error                 // of the last writable
 	peek        func(fd uintptr)
 	credit      time.Duration // of the body's rate
 	readFrom    int64         // when the last wait for body bytes began
@@ -64,7 +67,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	if c.raw != nil {
 		c.peek = func(fd uintptr) { c.gone = peekFD(fd) }
 		if _, ok := nc.(*net.TCPConn); ok {
-			c.readable = c.tryRead
+			c.readable, c.writable = c.tryRead, c.tryWrite
 		}
 	}
 	return c
@@ -293,7 +296,7 @@ func (c *conn) send(p []byte) error {
 		if !c.write.set(c.s.c.Clock.after(c.s.c.WriteTimeout)) {
 			return ErrSlow
 		}
-		_, err := c.nc.Write(p[:n])
+		err := c.put(p[:n])
 		c.write.set(0)
 		if err != nil {
 			return err
@@ -301,6 +304,37 @@ func (c *conn) send(p []byte) error {
 		p = p[n:]
 	}
 	return nil
+}
+
+// put writes p, as one call where the socket has room.
+func (c *conn) put(p []byte) error {
+	if c.writable == nil {
+		_, err := c.nc.Write(p)
+		return err
+	}
+	c.out = p
+	err := c.raw.Write(c.writable)
+	c.out = nil
+	if err != nil {
+		return err
+	}
+	return c.outErr
+}
+
+// tryWrite writes what the socket takes.
+func (c *conn) tryWrite(fd uintptr) bool {
+	for len(c.out) > 0 {
+		n, err := writeFD(fd, c.out)
+		if err == syscall.EINTR {
+			continue
+		}
+		if c.outErr = err; err != nil {
+			return !again(err)
+		}
+		c.out = c.out[n:]
+	}
+	c.outErr = nil
+	return true
 }
 
 // refuse answers a request that the handler never sees, and ends the connection.

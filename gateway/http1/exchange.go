@@ -170,7 +170,8 @@ func (b *requestBody) proceed() error {
 		return errUnread
 	}
 	b.expect = false
-	return b.x.c.send([]byte("HTTP/1.1 100 Continue\r\n\r\n"))
+	_, err := b.x.c.nc.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")) // not send: that is the handler's
+	return err
 }
 
 // answer notes the final head, and tells whether what is left of the body lets

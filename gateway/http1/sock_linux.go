@@ -42,8 +42,32 @@ func peekFD(fd uintptr) error {
 	}
 }
 
-// readFD and writeFD are one non-blocking system call on a socket of the
-// runtime's poller.
-func readFD(fd uintptr, p []byte) (int, error)  { return syscall.Read(int(fd), p) }
-func writeFD(fd uintptr, p []byte) (int, error) { return syscall.Write(int(fd), p) }
-func again(err error) bool                      { return err == syscall.EAGAIN || err == syscall.EINTR }
+// readFD and writeFD are one system call on a non-blocking socket of the runtime's
+// poller. As it cannot block, the scheduler is not told of it: its watch over long
+// system calls would cost more than the call, when cores are scarce.
+func readFD(fd uintptr, p []byte) (int, error) {
+	if raceDetector {
+		return syscall.Read(int(fd), p)
+	}
+	return rawCall(syscall.SYS_READ, fd, p)
+}
+
+func writeFD(fd uintptr, p []byte) (int, error) {
+	if raceDetector {
+		return syscall.Write(int(fd), p)
+	}
+	return rawCall(syscall.SYS_WRITE, fd, p)
+}
+
+func rawCall(call, fd uintptr, p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, _, e := syscall.RawSyscall(call, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	if e != 0 {
+		return 0, e
+	}
+	return int(n), nil
+}
+
+func again(err error) bool { return err == syscall.EAGAIN || err == syscall.EINTR }

@@ -147,7 +147,7 @@ func TestOneQuestionForAllWhoAskAtOnce(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 		if n := m.calls.Load(); n != 1 {
 			t.Errorf("%d calls", n)
 		}
@@ -172,7 +172,8 @@ func TestASlowStoreCostsNoMoreThanTheBudgetAndIsThenSpared(t *testing.T) {
 			t.Errorf("%d calls; breaker open: %v", n, l.Stats().BreakerOpen)
 		}
 		m.wait = 0
-		if time.Sleep(1100 * time.Millisecond); !errors.Is(ask(l, "a"), key.ErrUnknown) || l.Stats().BreakerOpen {
+		<-time.After(1100 * time.Millisecond)
+		if !errors.Is(ask(l, "a"), key.ErrUnknown) || l.Stats().BreakerOpen {
 			t.Error("the breaker did not close")
 		}
 	})
@@ -186,12 +187,12 @@ func TestOnlyOneTriesAnAilingStore(t *testing.T) {
 		for i := range 5 {
 			_ = ask(l, fmt.Sprint(i))
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		for i := range 50 {
 			go func() { _ = ask(l, fmt.Sprint("x", i)) }()
 		}
 		synctest.Wait()
-		time.Sleep(time.Second / 2)
+		<-time.After(time.Second / 2)
 		if n := m.calls.Load(); n != 6 {
 			t.Errorf("%d calls, want 5 and one", n)
 		}

@@ -1,16 +1,16 @@
 package fleet
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
-
-	"github.com/google/uuid"
 )
 
 // Identify tells who this process is in the fleet: the node id that is kept in
@@ -28,17 +28,26 @@ func Identify(data, name string) (id, shown string, err error) {
 	file := filepath.Join(data, "node-id")
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		text = []byte(uuid.NewString() + "\n")
+		text = []byte(newID() + "\n")
 		err = os.WriteFile(file, text, 0o600)
 	}
 	if err != nil {
 		return "", "", fmt.Errorf("the node's id: %w; the data folder must be readable and writable", err)
 	}
-	u, err := uuid.Parse(strings.TrimSpace(string(text)))
-	if err != nil {
+	if id = strings.TrimSpace(string(text)); !uuidPattern.MatchString(id) {
 		return "", "", fmt.Errorf("%s does not hold a node id; remove it to get a new one", file)
 	}
-	return u.String(), shown, nil
+	return id, shown, nil
+}
+
+var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// newID is a random UUID (RFC 9562, 5.4).
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // ProcessLoad is the part of a node's load that the process itself shows: resident

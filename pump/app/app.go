@@ -53,6 +53,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	redisdb.LogTo(log)
 	rdb, err := redisdb.Open(c.Redis)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -82,5 +83,32 @@ func TestNginxIsMeasuredBesideTheOrigin(t *testing.T) {
 		if turn.Result.Requests == 0 {
 			t.Errorf("nothing was measured: %+v", turn)
 		}
+	}
+}
+
+func TestTheQuickstartIsAwaitedByItsReadyFile(t *testing.T) {
+	dir := t.TempDir()
+	script := func(name, body string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte("#!/bin/sh\n"+body), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	good := script("good", `echo '{"gateways":[{"url":"http://127.0.0.1:1","pid":7}],"upstream":"http://127.0.0.1:2"}' > "$2.new"; mv "$2.new" "$2"; exec sleep 60`)
+	c, origin, err := startQuickstart(t.Context(), t.TempDir(), good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.stop()
+	if c.url != "http://127.0.0.1:1/demo/hello" || origin != "127.0.0.1:2" || c.pids[0] != 7 {
+		t.Errorf("%+v %s", c, origin)
+	}
+	_, _, err = startQuickstart(t.Context(), t.TempDir(), script("bad", "echo port 1 is in use; exit 1"))
+	if err == nil || !strings.Contains(err.Error(), "port 1 is in use") {
+		t.Errorf("a quickstart that ends: %v", err)
+	}
+	if _, _, err = startQuickstart(t.Context(), t.TempDir(), filepath.Join(dir, "none")); !errors.Is(err, errMissing) {
+		t.Errorf("a quickstart that was not built: %v", err)
 	}
 }

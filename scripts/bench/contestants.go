@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// errMissing says that a program is not installed.
-var errMissing = errors.New("not on PATH")
+// errMissing says that a program is not there.
+var errMissing = errors.New("missing")
 
 // contestant is a proxy in front of the origin.
 type contestant struct {

@@ -2,7 +2,8 @@
 // turn, several rounds, so that a busy moment of the machine hits all alike. It prints the median and the
 // range of requests per second, of latency, and of CPU time per request, and the ratios to nginx.
 //
-// The gateway is one that runs already, with an API that forwards to the origin:
+// It starts bin/sluice-quickstart and puts the others in front of the same demo upstream. A gateway that
+// runs already, with an API that forwards to an origin given here, is measured so:
 //
 //	go run ./scripts/bench -origin 127.0.0.1:9900 -gateway http://127.0.0.1:8080/bench/ -pid "$(pidof sluice-gateway)"
 //
@@ -26,6 +27,7 @@ import (
 
 type options struct {
 	origin, gateway, pids string
+	quickstart            string
 	rounds, connections   int
 	length                time.Duration
 	asJSON                bool
@@ -34,7 +36,8 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.origin, "origin", "127.0.0.1:0", "address that the origin listens on")
-	flag.StringVar(&o.gateway, "gateway", "", "URL through the gateway; empty measures the others only")
+	flag.StringVar(&o.gateway, "gateway", "", "URL through a gateway that runs already; empty starts the quickstart")
+	flag.StringVar(&o.quickstart, "quickstart", "bin/sluice-quickstart", "program that starts the platform")
 	flag.StringVar(&o.pids, "pid", "", "process ids of the gateway, for its CPU time")
 	flag.IntVar(&o.rounds, "rounds", 5, "turns of each")
 	flag.IntVar(&o.connections, "connections", 64, "connections")
@@ -50,32 +53,25 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	origin, err := startOrigin(o.origin)
-	if err != nil {
-		return err
-	}
-	defer origin.stop()
-	fmt.Fprintln(os.Stderr, "origin on", origin.address)
 	scratch, err := os.MkdirTemp("", "bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
-
-	var field []contestant
-	if o.gateway != "" {
-		c := contestant{name: "sluice", url: o.gateway}
-		for word := range strings.FieldsSeq(o.pids) {
-			pid, err := strconv.Atoi(word)
-			if err != nil {
-				return fmt.Errorf("-pid: %q is not a process id", word)
+	field, address, path, err := gatewayAndOrigin(ctx, o, scratch)
+	defer func() {
+		for _, c := range field {
+			if c.stop != nil {
+				c.stop()
 			}
-			c.pids = append(c.pids, pid)
 		}
-		field = append(field, c)
+	}()
+	if err != nil {
+		return err
 	}
+	fmt.Fprintln(os.Stderr, "origin on", address)
 	for _, start := range []func(context.Context, string, string) (contestant, error){startNginx, startHAProxy} {
-		c, err := start(ctx, scratch, origin.address)
+		c, err := start(ctx, scratch, address)
 		if errors.Is(err, errMissing) {
 			fmt.Fprintln(os.Stderr, "left out:", err)
 			continue
@@ -83,10 +79,10 @@ func run(ctx context.Context, o options) error {
 		if err != nil {
 			return err
 		}
-		defer c.stop()
+		c.url += path
 		field = append(field, c)
 	}
-	field = append(field, contestant{name: "origin", url: "http://" + origin.address + "/"})
+	field = append(field, contestant{name: "origin", url: "http://" + address + "/" + path})
 
 	turns, err := race(ctx, o, field)
 	if err != nil {
@@ -97,4 +93,35 @@ func run(ctx context.Context, o options) error {
 	}
 	fmt.Print(table(turns, "nginx"))
 	return nil
+}
+
+// gatewayAndOrigin starts or names the gateway, and says where the origin is and which path below its
+// root is asked for.
+func gatewayAndOrigin(ctx context.Context, o options, scratch string) (field []contestant, address, path string, err error) {
+	if o.gateway == "" {
+		c, address, err := startQuickstart(ctx, scratch, o.quickstart)
+		if err == nil {
+			return []contestant{c}, address, "hello", nil
+		}
+		if !errors.Is(err, errMissing) {
+			return nil, "", "", err
+		}
+		fmt.Fprintln(os.Stderr, "left out:", err)
+	}
+	own, err := startOrigin(o.origin)
+	if err != nil {
+		return nil, "", "", err
+	}
+	if o.gateway == "" {
+		return nil, own.address, "", nil
+	}
+	c := contestant{name: "sluice", url: o.gateway}
+	for word := range strings.FieldsSeq(o.pids) {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			return nil, "", "", fmt.Errorf("-pid: %q is not a process id", word)
+		}
+		c.pids = append(c.pids, pid)
+	}
+	return []contestant{c}, own.address, "", nil
 }

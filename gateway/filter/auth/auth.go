@@ -2,15 +2,16 @@
 // they come) by any or all, answers callers that it cannot identify, and removes
 // credentials from what is forwarded. What a known caller may do is the filter
 // rights' business.
+//
+// auth.go is the filter, options.go the options of its methods; each method is a
+// folder below.
 package auth
 
 import (
 	"errors"
 	"strconv"
-	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/filter"
-	"github.com/sluice-gateway/sluice/gateway/filter/auth/key"
 	"github.com/sluice-gateway/sluice/pkg/access"
 )
 
@@ -35,7 +36,7 @@ type Config struct {
 // MethodConfig names one method with its options.
 type MethodConfig struct {
 	// Key is an API key in a header, the query or a cookie.
-	Key *key.Config `json:"key,omitempty" schema:"required"`
+	Key *KeyConfig `json:"key,omitempty" schema:"required"`
 }
 
 // Method is one way to identify a caller.
@@ -51,18 +52,14 @@ type Method interface {
 	Challenge(realm string, refused bool) string
 }
 
-// Deps is what the methods need.
-type Deps struct {
-	Keys key.Lookup
-	Now  func() time.Time
+// Methods makes the methods from their options. One that is nil cannot be used.
+type Methods struct {
+	Key func(KeyConfig) (Method, error) // of auth/key
 }
 
 // Spec makes the filter.
-func Spec(d Deps) filter.Spec {
-	if d.Now == nil {
-		d.Now = time.Now
-	}
-	return filter.Define("auth", func(c Config) (any, error) { return build(c, d) }).
+func Spec(m Methods) filter.Spec {
+	return filter.Define("auth", func(c Config) (any, error) { return build(c, m) }).
 		In(filter.Identify).EveryAPI().Refuses(400, 401, 503).
 		About("Finds out who calls: open, or an API key",
 			"누가 호출하는지 확인합니다: 공개 또는 API 키")
@@ -75,7 +72,7 @@ type auth struct {
 	strip     bool
 }
 
-func build(c Config, d Deps) (any, error) {
+func build(c Config, methods Methods) (any, error) {
 	var ps filter.Problems
 	list, field := c.Any, "/any"
 	if c.All != nil {
@@ -94,11 +91,11 @@ func build(c Config, d Deps) (any, error) {
 	a := &auth{all: c.All != nil, anonymous: c.Anonymous, strip: c.Strip == nil || *c.Strip}
 	for i, m := range list {
 		at := field + "/" + strconv.Itoa(i)
-		if m.Key == nil {
+		if m.Key == nil || methods.Key == nil {
 			ps.Addf(at, "auth.method", `Name one method, such as {"key": {}}.`)
 			continue
 		}
-		k, err := key.New(*m.Key, d.Keys, d.Now)
+		k, err := methods.Key(*m.Key)
 		ps.Add(at+"/key", err)
 		a.methods = append(a.methods, k)
 	}
@@ -138,8 +135,8 @@ func (a *auth) identify(x *filter.Exchange) (*access.Session, error) {
 		s, err := m.Identify(x)
 		switch {
 		case err != nil:
-			if !a.all && refusal(err) == nil {
-				return nil, err
+			if rank(err) > rankUnavailable {
+				return nil, err // malformed, or our own fault: no other method mends that
 			}
 			worst = worse(worst, err)
 		case s == nil:
@@ -161,8 +158,8 @@ func (a *auth) identify(x *filter.Exchange) (*access.Session, error) {
 	return first, nil
 }
 
-// worse prefers what must not be hidden: an ambiguous request, then a caller who
-// cannot be judged and may be a valid one, then a refusal.
+// worse prefers a caller who cannot be judged, and may be a valid one, over a
+// refusal.
 func worse(a, b error) error {
 	if rank(b) > rank(a) {
 		return b
@@ -170,19 +167,25 @@ func worse(a, b error) error {
 	return a
 }
 
+const (
+	rankRefused = iota + 1
+	rankUnavailable
+	rankFinal
+)
+
 func rank(err error) int {
 	r := refusal(err)
 	switch {
 	case err == nil:
 		return 0
 	case r == nil:
-		return 4
+		return rankFinal
 	case r.Status == 401:
-		return 1
+		return rankRefused
 	case r.Status == 503:
-		return 2
+		return rankUnavailable
 	}
-	return 3
+	return rankFinal
 }
 
 func refusal(err error) *filter.Reject {
@@ -211,5 +214,3 @@ func (a *auth) challenge(x *filter.Exchange, err error) error {
 	}
 	return r
 }
-
-var _ Method = (*key.Method)(nil)

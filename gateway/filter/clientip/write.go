@@ -36,16 +36,21 @@ func (c *facts) apply(x *filter.Exchange) {
 	h := &x.Request.Header
 	x.ClientText = c.text
 	if c.text != "" {
-		h.Add("X-Forwarded-For", c.text)
-		h.Add("X-Real-IP", c.text)
+		add(h, message.XForwardedFor, "X-Forwarded-For", c.text)
+		add(h, message.XRealIP, "X-Real-IP", c.text)
 	}
-	h.Add("X-Forwarded-Proto", c.scheme)
+	add(h, message.XForwardedProto, "X-Forwarded-Proto", c.scheme)
 	if c.host != "" {
-		h.Add("X-Forwarded-Host", c.host)
+		add(h, message.XForwardedHost, "X-Forwarded-Host", c.host)
 	}
-	h.Add("X-Forwarded-Port", port(c.scheme, c.host))
-	h.Add("Forwarded", c.forwarded)
-	h.Add("Via", via(x.Request))
+	add(h, message.XForwardedPort, "X-Forwarded-Port", port(c.scheme, c.host))
+	add(h, message.Forwarded, "Forwarded", c.forwarded)
+	add(h, message.Via, "Via", via(x.Request))
+}
+
+// add appends a line whose name is interned already.
+func add(h *message.Header, k message.Known, name, value string) {
+	h.Append(message.Field{Name: name, Value: value, Known: k})
 }
 
 // cache keeps the facts of recent clients, so that a busy connection formats its
@@ -100,18 +105,18 @@ func (c claim) apply(x *filter.Exchange, before string) {
 		}
 		list = a.AppendTo(list)
 	}
-	h.Add("X-Forwarded-For", string(list))
-	h.Add("X-Forwarded-Proto", c.scheme)
+	add(h, message.XForwardedFor, "X-Forwarded-For", string(list))
+	add(h, message.XForwardedProto, "X-Forwarded-Proto", c.scheme)
 	if c.host != "" {
-		h.Add("X-Forwarded-Host", c.host)
+		add(h, message.XForwardedHost, "X-Forwarded-Host", c.host)
 	}
-	h.Add("X-Forwarded-Port", port(c.scheme, c.host))
-	h.Add("X-Real-IP", x.ClientText)
-	h.Add("Forwarded", string(elements))
+	add(h, message.XForwardedPort, "X-Forwarded-Port", port(c.scheme, c.host))
+	add(h, message.XRealIP, "X-Real-IP", x.ClientText)
+	add(h, message.Forwarded, "Forwarded", string(elements))
 	if v := via(x.Request); before != "" {
-		h.Add("Via", before+", "+v)
+		add(h, message.Via, "Via", before+", "+v)
 	} else {
-		h.Add("Via", v)
+		add(h, message.Via, "Via", v)
 	}
 }
 

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/sluice-gateway/sluice/pump/app"
 	"github.com/sluice-gateway/sluice/pkg/config"
 	"github.com/sluice-gateway/sluice/pkg/logs"
+	"github.com/sluice-gateway/sluice/pump/app"
 )
 
 func main() {

@@ -13,31 +13,11 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/filter/auth"
 	"github.com/sluice-gateway/sluice/gateway/message"
 	"github.com/sluice-gateway/sluice/pkg/access"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
-
-// Config are the options of the method.
-type Config struct {
-	// In lists where a caller may put the key. All of them are read: the same key
-	// may stand in several places, two different ones are refused with 400.
-	// Default: the header Authorization.
-	In []Source `json:"in,omitempty" schema:"maxItems=8"`
-}
-
-// Source is one place; exactly one of header, query and cookie is set.
-type Source struct {
-	// Header is the name of a header field.
-	Header string `json:"header,omitempty" schema:"maxLength=64"`
-	// Scheme stands before the key in the header, such as "ApiKey". Default: for
-	// Authorization "Bearer" or nothing, for other headers nothing.
-	Scheme string `json:"scheme,omitempty" schema:"maxLength=32"`
-	// Query is the name of a query parameter.
-	Query string `json:"query,omitempty" schema:"maxLength=64"`
-	// Cookie is the name of a cookie.
-	Cookie string `json:"cookie,omitempty" schema:"maxLength=64"`
-}
 
 // maxSecret bounds what is hashed. No key that the product makes, and no
 // imported one, is nearly as long.
@@ -51,27 +31,29 @@ const Refused fault.Code = "auth.key_refused"
 
 // Method identifies by key. Immutable.
 type Method struct {
-	sources []Source
+	sources []source
 	keys    Lookup
 	now     func() time.Time
 }
 
-// New checks the options. keys may be nil where no key can be judged.
-func New(c Config, keys Lookup, now func() time.Time) (*Method, error) {
-	if c.In == nil {
-		c.In = []Source{{Header: "Authorization"}}
+// Make returns the function that makes methods from options. keys may be nil
+// where no key can be judged.
+func Make(keys Lookup, now func() time.Time) func(auth.KeyConfig) (auth.Method, error) {
+	return func(c auth.KeyConfig) (auth.Method, error) {
+		if c.In == nil {
+			c.In = []auth.KeySource{{Header: "Authorization"}}
+		}
+		m := &Method{keys: keys, now: now}
+		var ps filter.Problems
+		if len(c.In) == 0 {
+			ps.Addf("/in", "auth.no_source", "Name at least one header, query parameter or cookie that holds the key.")
+		}
+		for i, s := range c.In {
+			ps.Add("/in/"+strconv.Itoa(i), source(s).check())
+			m.sources = append(m.sources, source(s))
+		}
+		return m, ps.Err()
 	}
-	var ps filter.Problems
-	if len(c.In) == 0 {
-		ps.Addf("/in", "auth.no_source", "Name at least one header, query parameter or cookie that holds the key.")
-	}
-	for i, s := range c.In {
-		ps.Add("/in/"+strconv.Itoa(i), s.check())
-	}
-	if err := ps.Err(); err != nil {
-		return nil, err
-	}
-	return &Method{sources: c.In, keys: keys, now: now}, nil
 }
 
 // Identify returns the caller's session; nil and no error where the request
@@ -154,3 +136,5 @@ func Unavailable(err error) *filter.Reject {
 	return filter.Refuse(503, "auth.unavailable", "The credential cannot be checked at the moment; try again.").
 		RetryAfter(time.Second).Because(err)
 }
+
+var _ auth.Method = (*Method)(nil)

@@ -4,10 +4,14 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/filter/auth"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
-func (s Source) check() error {
+// source is one place where a key may be.
+type source auth.KeySource
+
+func (s source) check() error {
 	var ps filter.Problems
 	set := 0
 	for _, n := range []string{s.Header, s.Query, s.Cookie} {
@@ -23,7 +27,7 @@ func (s Source) check() error {
 			ps.Addf("/header", "auth.source", "%q is not the name of a header field.", s.Header)
 		} else if k == message.Cookie {
 			ps.Addf("/header", "auth.source", `Name the cookie: {"cookie": "NAME"}.`)
-		} else if k.HopByHop() && k != message.ProxyAuthorization || k == message.Host || k == message.ContentLength {
+		} else if k.HopByHop() || k == message.Host || k == message.ContentLength {
 			ps.Addf("/header", "auth.source", "The header %s cannot hold a key.", s.Header)
 		}
 	}
@@ -42,7 +46,7 @@ func (s Source) check() error {
 }
 
 // bearer tells whether callers may write "Authorization: Bearer KEY".
-func (s Source) bearer() bool {
+func (s source) bearer() bool {
 	return message.KnownName(s.Header) == message.Authorization && (s.Scheme == "" || message.EqualFold(s.Scheme, "Bearer"))
 }
 
@@ -68,7 +72,7 @@ func (m *Method) credential(r *message.Request) (string, error) {
 }
 
 // each gives f the values of one source until it says no.
-func (s *Source) each(r *message.Request, f func(string) bool) bool {
+func (s *source) each(r *message.Request, f func(string) bool) bool {
 	switch {
 	case s.Header != "":
 		for v := range r.Header.Values(s.Header) {
@@ -94,7 +98,7 @@ func (s *Source) each(r *message.Request, f func(string) bool) bool {
 
 // unwrap takes the scheme off a header's value. Credentials of another scheme
 // ("Basic …") are not keys.
-func (s *Source) unwrap(v string) (string, bool) {
+func (s *source) unwrap(v string) (string, bool) {
 	scheme, rest, spaced := strings.Cut(v, " ")
 	switch {
 	case s.Scheme != "":
