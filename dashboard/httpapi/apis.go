@@ -102,7 +102,7 @@ func (a *api) runAPI(c *call) error {
 	if err != nil {
 		return err
 	}
-	d := publish.DecodeStored(o.Text)
+	d, _ := apidef.DecodeStored(o.Text)
 	if d == nil {
 		return fault.New(fault.Conflict, "api.unreadable", "the stored definition cannot be read by this version; change it first")
 	}

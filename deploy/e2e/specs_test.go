@@ -287,4 +287,3 @@ func contains(got, want any) bool {
 		return reflect.DeepEqual(got, want)
 	}
 }
-
