@@ -70,9 +70,9 @@ func (h *Handler) Serve(w message.Writer, r *message.Request) {
 		c = api.Chain
 	}
 	if err != nil {
-		// refused before the chain: still with a request id and a client address
-		c = h.o.Unmatched
-		if cerr := c.Run(x); cerr != nil {
+		// refused before the chain: still with a request id, a client address, and
+		// what the answers of its API look like
+		if cerr := c.Receive(x); cerr != nil {
 			err = cerr
 		}
 	} else if err = c.Run(x); err == nil && x.Response == nil {
