@@ -191,7 +191,9 @@ func TestWalkThrough(t *testing.T) {
 	keyed(t, c, r)
 	q.interrupt(t)
 
-	again := startQuickstart(t, data, "--gateways", "2")
+	// the same port, since the API's upstream is the dashboard
+	port := r.Dashboard.URL[strings.LastIndexByte(r.Dashboard.URL, ':')+1:]
+	again := startQuickstart(t, data, "--gateways", "2", "--dashboard-port", port)
 	c = client.New(again.ready.Dashboard.URL)
 	if err := c.SignIn(ctx, again.ready.Login, chosen); err != nil {
 		t.Errorf("after a second start: %v", err)
@@ -200,8 +202,8 @@ func TestWalkThrough(t *testing.T) {
 		t.Errorf("after a second start the API is %+v, %v", o.Meta, err)
 	}
 	testenv.EventuallyNoError(t, 10*time.Second, func() error {
-		if status, body := fetch(t, again.ready.Gateways[1].URL+"/demo/hello"); status != 200 {
-			return fmt.Errorf("the demo answers %d %s", status, body)
+		if status, body := fetch(t, again.ready.Gateways[1].URL+"/test_health_check/hello"); status != 200 {
+			return fmt.Errorf("after a second start the API answers %d %s", status, body)
 		}
 		return nil
 	})
