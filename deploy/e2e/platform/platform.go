@@ -173,13 +173,16 @@ func (p *Platform) dashboard(n int) *Service {
 	name := fmt.Sprintf("dashboard-%d", n)
 	set := map[string]string{
 		"DATA": filepath.Join(p.o.Dir, name), "TRUST_DIR": p.trustDir(), "LISTEN_ADDRESS": "127.0.0.1:0", "SHUTDOWN_TIMEOUT": "2s",
-		"STORE_PATH": filepath.Join(p.o.Dir, "config.db"),
+		"STORE_PATH": p.StorePath(),
 	}
 	if p.o.MongoDB != "" {
 		set["STORE_DRIVER"], set["MONGODB_URL"], set["MONGODB_DATABASE"] = "mongodb", p.o.MongoDB, p.database
 	}
 	return newService("dashboard", name, p.o.Dir, p.o.Dashboard, p.env("dashboard", set))
 }
+
+// StorePath is the SQLite file of the dashboards.
+func (p *Platform) StorePath() string { return filepath.Join(p.o.Dir, "config.db") }
 
 func (p *Platform) trustDir() string { return filepath.Join(p.o.Dir, "keys") }
 
