@@ -23,7 +23,7 @@ func For(t testing.TB, o Options) *Platform {
 			t.Log(p.Logs(30))
 		}
 		if err := p.Stop(); err != nil && !t.Failed() {
-			t.Errorf("at the end: %v", err)
+			t.Errorf("at the end: %v\n%s", err, p.Logs(5))
 		}
 	})
 	return p
