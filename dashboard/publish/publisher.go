@@ -72,7 +72,7 @@ func (e *Engine) rehead() {
 // last publication.
 func (e *Engine) publish(ctx context.Context) error {
 	if e.away {
-		return errors.New("Redis did not answer before")
+		return errors.New("not tried, because Redis did not answer before")
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
