@@ -2,24 +2,17 @@ package publish_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dashboard/publish"
-	"github.com/sluice-gateway/sluice/pkg/testenv"
-	"github.com/sluice-gateway/sluice/pkg/trust"
 )
 
 // BenchmarkCommitAmong10000 measures one change, from the call to the roots in
 // Redis, in an installation of 10 000 APIs; the logged figures are the start of a
 // dashboard and a complete rewrite of Redis.
 func BenchmarkCommitAmong10000(b *testing.B) {
-	k, err := trust.Generate()
-	if err != nil {
-		b.Fatal(err)
-	}
-	s := &site{t: b, path: filepath.Join(b.TempDir(), "config.db"), redis: testenv.RedisServer(b), keys: k}
+	s := newSite(b)
 	e := s.engine()
 	for i := range 10 {
 		var texts [][]byte

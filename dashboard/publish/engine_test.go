@@ -6,37 +6,72 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dashboard/mongo"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/dashboard/sqlite"
 	"github.com/sluice-gateway/sluice/pkg/bus"
+	"github.com/sluice-gateway/sluice/pkg/config"
 	"github.com/sluice-gateway/sluice/pkg/fleet"
+	"github.com/sluice-gateway/sluice/pkg/mongodb"
 	"github.com/sluice-gateway/sluice/pkg/notice"
 	wire "github.com/sluice-gateway/sluice/pkg/publish"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
 	"github.com/sluice-gateway/sluice/pkg/trust"
 )
 
-// site is one installation: a store file, a Redis, and keys.
+// site is one installation: a store, a Redis, and keys.
 type site struct {
 	t     testing.TB
-	path  string
+	open  func(context.Context) (store, error) // a handle of its own, as another process has it
 	redis *testenv.Server
 	keys  *trust.Keys
 }
 
-func newSite(t *testing.T) *site {
+// store is what both adapters have.
+type store interface {
+	Log() publish.Log
+	Contents() publish.Contents
+	Views() publish.Views
+	Marks() publish.Marks
+	Close(context.Context) error
+}
+
+// newSite is a site on SQLite.
+func newSite(t testing.TB) *site {
+	t.Helper()
+	return siteOn(t, sqliteAt(filepath.Join(t.TempDir(), "config.db")))
+}
+
+func siteOn(t testing.TB, open func(context.Context) (store, error)) *site {
 	t.Helper()
 	k, err := trust.Generate()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{t: t, path: filepath.Join(t.TempDir(), "config.db"), redis: testenv.RedisServer(t), keys: k}
+	return &site{t: t, open: open, redis: testenv.RedisServer(t), keys: k}
+}
+
+func sqliteAt(path string) func(context.Context) (store, error) {
+	return func(ctx context.Context) (store, error) { return sqlite.Open(ctx, path) }
+}
+
+// onEachStore runs f on SQLite and, where a server is there, on MongoDB.
+func onEachStore(t *testing.T, f func(t *testing.T, newSite func(testing.TB) *site)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, newSite) })
+	t.Run("mongodb", func(t *testing.T) {
+		testenv.MongoDB(t) // is there a server?
+		f(t, func(t testing.TB) *site {
+			c := mongodb.Config{URL: config.Secret(os.Getenv("SLUICE_TEST_MONGODB_URL")), Database: testenv.MongoDB(t).Name()}
+			return siteOn(t, func(ctx context.Context) (store, error) { return mongo.Open(ctx, c) })
+		})
+	})
 }
 
 // engine makes an engine with a handle of its own on the store, as another
@@ -56,7 +91,7 @@ func (s *site) engine(change ...func(*publish.Options)) *publish.Engine {
 
 func (s *site) options() publish.Options {
 	s.t.Helper()
-	store, err := sqlite.Open(s.t.Context(), s.path)
+	store, err := s.open(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -237,8 +272,11 @@ func TestGroupsGetWhatNamesThemAndWhatNamesNone(t *testing.T) {
 // TestTwoDashboardsLoseNoUpdate lets two engines on one store and one Redis
 // count up 20 objects at once: each change reads what it changes.
 func TestTwoDashboardsLoseNoUpdate(t *testing.T) {
+	onEachStore(t, func(t *testing.T, newSite func(testing.TB) *site) { loseNoUpdate(t, newSite(t)) })
+}
+
+func loseNoUpdate(t *testing.T, s *site) {
 	const objects, workers, rounds = 20, 10, 10 // 2 engines x 10 x 10 = 200 changes
-	s := newSite(t)
 	engines := []*publish.Engine{s.engine(), s.engine()}
 	counted := func(id string, n int) []byte { return api(id, fmt.Sprintf(`"description":"%d",`, n)) }
 	id := func(i int) string { return fmt.Sprintf("api-%d", i) }

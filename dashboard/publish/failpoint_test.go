@@ -24,7 +24,8 @@ import (
 func TestAKillAtAnyStepHeals(t *testing.T) {
 	for _, step := range []string{"contents", "append", "view", "views", "mark", "roots", "notices"} {
 		t.Run(step, func(t *testing.T) {
-			s := newSite(t)
+			path := filepath.Join(t.TempDir(), "config.db")
+			s := siteOn(t, sqliteAt(path))
 			put(t, s.engine(), api("a", ""), api("b", ""))
 			dir := filepath.Join(t.TempDir(), "keys")
 			if err := s.keys.Save(dir); err != nil {
@@ -32,7 +33,7 @@ func TestAKillAtAnyStepHeals(t *testing.T) {
 			}
 			point := filepath.Join(t.TempDir(), "failpoint")
 			child := exec.CommandContext(t.Context(), os.Args[0])
-			child.Env = append(os.Environ(), "SLUICE_FAILPOINT="+point, "VICTIM_STEP="+step, "VICTIM_STORE="+s.path,
+			child.Env = append(os.Environ(), "SLUICE_FAILPOINT="+point, "VICTIM_STEP="+step, "VICTIM_STORE="+path,
 				"VICTIM_REDIS="+s.redis.Addr(), "VICTIM_KEYS="+dir)
 			out, err := child.CombinedOutput()
 			var exit *exec.ExitError

@@ -18,7 +18,9 @@ var errCrash = errors.New("crash")
 
 // TestACrashAtAnyStepHeals stops a dashboard at each step of a publication. Any
 // other dashboard, running or started later, brings everything up to the log.
-func TestACrashAtAnyStepHeals(t *testing.T) {
+func TestACrashAtAnyStepHeals(t *testing.T) { onEachStore(t, crashAtAnyStep) }
+
+func crashAtAnyStep(t *testing.T, newSite func(testing.TB) *site) {
 	for _, step := range []string{"contents", "append", "view", "views", "mark", "roots", "notices"} {
 		for _, successor := range []string{"running", "started later"} {
 			t.Run(step+", successor "+successor, func(t *testing.T) {
@@ -171,7 +173,8 @@ func TestRedisBeingAwayDoesNotStopChanges(t *testing.T) {
 func TestAStoreFromAnOldBackupIsRefusedUntilANewEpoch(t *testing.T) {
 	s, _, want := filled(t)
 	old := *s
-	old.path = filepath.Join(t.TempDir(), "config.db") // as good as a backup from before the first revision
+	path := filepath.Join(t.TempDir(), "config.db")
+	old.open = sqliteAt(path) // as good as a backup from before the first revision
 	e := old.engine()
 	edit := func(e *publish.Engine) error {
 		_, err := e.Commit(t.Context(), tester, "", func(*publish.State) ([]publish.Edit, error) {
@@ -191,7 +194,7 @@ func TestAStoreFromAnOldBackupIsRefusedUntilANewEpoch(t *testing.T) {
 	if head, got, err := s.published("default"); err != nil || head.Generation != 40 || len(got) != len(want) {
 		t.Errorf("what is published was touched: %v, %v", head, err)
 	}
-	store, err := sqlite.Open(t.Context(), old.path)
+	store, err := sqlite.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
