@@ -207,7 +207,10 @@ func (a *App) commands(compiler *route.Compiler) {
 	probes := httpd.NewClient(httpd.ClientOptions{Timeout: 5 * time.Second, MaxBody: 64 << 10, Private: true})
 	c := &node.Commands{
 		Version: buildinfo.Version(), Compiler: compiler, Prober: probes, Self: func() string { s, _ := a.self.Load().(string); return s },
-		Client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		Client: &http.Client{
+			Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 	}
 	for cmd, f := range c.Handlers() {
 		a.bus.Handle(cmd, f)

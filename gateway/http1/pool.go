@@ -33,17 +33,16 @@ func NewPool(c PoolConfig) *Pool {
 	return &Pool{c: c, lim: limits{line: c.Head, head: c.Head, fields: c.Fields, trailer: c.Trailer}}
 }
 
-// Close closes idle connections at once and busy ones when they are given back.
-// Waiting and later requests fail with ErrPoolClosed.
+// Close makes the pool keep no connection any more: idle ones are closed at once,
+// busy ones when they are given back. Requests that wait, and later ones, are
+// still sent, each on a connection of its own, within the same limits: whoever
+// holds a pool that was retired meanwhile ends well.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
-	idle, waiters := p.idle, p.waiters
-	p.idle, p.waiters = nil, nil
+	idle := p.idle
+	p.idle = nil
 	p.mu.Unlock()
-	for _, w := range waiters {
-		close(w.ch)
-	}
 	for _, c := range idle {
 		p.drop(c)
 	}
@@ -62,10 +61,6 @@ func (p *Pool) Stats() PoolStats {
 // borrow returns an idle connection or a new one; a new one surely when fresh.
 func (p *Pool) borrow(ctx context.Context, fresh bool, until time.Time) (*upConn, error) {
 	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil, &Error{Kind: ErrPoolClosed}
-	}
 	if n := len(p.idle); n > 0 && !fresh {
 		c := p.idle[n-1]
 		p.idle[n-1] = nil
@@ -107,8 +102,11 @@ func (p *Pool) wait(ctx context.Context, w *waiter, until time.Time) (*upConn, e
 	defer t.Stop()
 	var err *Error
 	select {
-	case c, ok := <-w.ch:
-		return p.given(ctx, c, ok, until)
+	case c := <-w.ch:
+		if c == nil {
+			return p.dial(ctx, until)
+		}
+		return c, nil
 	case <-t.C:
 		err = &Error{Kind: kind}
 	case <-ctx.Done():
@@ -121,24 +119,13 @@ func (p *Pool) wait(ctx context.Context, w *waiter, until time.Time) (*upConn, e
 	}
 	p.mu.Unlock()
 	if i < 0 { // it was served meanwhile: pass it on
-		if c, ok := <-w.ch; ok && c != nil {
+		if c := <-w.ch; c != nil {
 			p.giveBack(c)
-		} else if ok {
+		} else {
 			p.vacate()
 		}
 	}
 	return nil, err
-}
-
-// given takes what a waiter got.
-func (p *Pool) given(ctx context.Context, c *upConn, ok bool, until time.Time) (*upConn, error) {
-	switch {
-	case !ok:
-		return nil, &Error{Kind: ErrPoolClosed}
-	case c == nil:
-		return p.dial(ctx, until)
-	}
-	return c, nil
 }
 
 // dial opens a connection in a place that is counted already.

@@ -51,7 +51,7 @@ type Beater struct {
 
 	now      chan struct{}
 	draining atomic.Bool
-	redisOK  atomic.Bool
+	lost     bool // the last beat did not arrive; of Run
 
 	mu      sync.Mutex
 	applied []route.Report // not acknowledged yet
@@ -81,9 +81,6 @@ func (b *Beater) Applied(r route.Report) {
 
 // Drain makes every further beat say that the gateway is about to stop.
 func (b *Beater) Drain() { b.draining.Store(true) }
-
-// RedisOK tells whether the last beat arrived.
-func (b *Beater) RedisOK() bool { return b.redisOK.Load() }
 
 // Run beats until ctx ends, then leaves the fleet.
 func (b *Beater) Run(ctx context.Context) error {
@@ -122,7 +119,8 @@ func (b *Beater) acknowledge(ctx context.Context) {
 		})
 		cancel()
 		if err != nil {
-			b.o.Log.Debug("an acknowledgement was lost; the next beat says the same", "error", err, "generation", r.Generation)
+			b.o.Log.Debug("acknowledgements were lost; the next beat says the same", "error", err, "generation", r.Generation)
+			return
 		}
 	}
 }
@@ -134,13 +132,13 @@ func (b *Beater) beat(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
 	err := b.beats.Beat(ctx, b.say())
-	if was := b.redisOK.Swap(err == nil); was != (err == nil) {
-		if err != nil {
-			b.o.Log.Warn("beats do not arrive", "error", err)
-		} else {
-			b.o.Log.Info("beats arrive")
-		}
+	switch {
+	case err != nil && !b.lost:
+		b.o.Log.Warn("beats do not arrive", "error", err)
+	case err == nil && b.lost:
+		b.o.Log.Info("beats arrive again")
 	}
+	b.lost = err != nil
 }
 
 func (b *Beater) say() fleet.Beat {
@@ -148,7 +146,7 @@ func (b *Beater) say() fleet.Beat {
 	beat := fleet.Beat{
 		Node: b.o.Node.ID, Name: b.o.Node.Name, Group: b.o.Node.Group, Service: "gateway", Version: b.o.Version, Address: b.o.Address,
 		Start: b.o.Start, StartedAt: b.since, Epoch: r.Epoch, Generation: r.Generation, Root: r.Root, Rejected: cut(r.Rejected),
-		Source: r.Origin, RedisOK: b.redisOK.Load(), Load: b.o.Load(),
+		Source: r.Origin, RedisOK: true /* of a beat that arrives */, Load: b.o.Load(),
 	}
 	if beat.Source == "" {
 		beat.Source = "none"
@@ -172,6 +170,8 @@ func state(r route.Report, draining bool) (fleet.State, string) {
 		return fleet.Rejected, r.Rejected[0].Message
 	case r.Origin == "disk":
 		return fleet.Degraded, "it serves the last-known-good state from its disk"
+	case r.Origin == "":
+		return fleet.CatchingUp, "it has no configuration yet"
 	}
 	return fleet.Current, ""
 }
