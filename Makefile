@@ -75,12 +75,15 @@ lint: ## format, vet, staticcheck, house rules
 	$(SAY) "housecheck"
 	@$(GO) run ./scripts/housecheck
 
-.PHONY: verify
-verify: lint ## lint, generate leaves no diff, tests, each module by itself
+.PHONY: check
+check: lint
 	$(SAY) "generate"
 	@$(GO) run ./scripts/docgen -check
 	$(SAY) "each module by itself"
 	@for m in $(MODULES); do (cd $$m && GOWORK=off $(GO) build ./...) || { echo "$$m does not build without go.work: run GOWORK=off $(GO) mod tidy in it"; exit 1; }; done
+
+.PHONY: verify
+verify: check ## lint, generate leaves no diff, each module by itself, tests
 	@$(MAKE) --no-print-directory test $(if $(wildcard web/package.json),test-console)
 
 .PHONY: test-console

@@ -1,5 +1,5 @@
-// Package web holds the built console. It is a Go module of one file because
-// go:embed cannot reach outside its module; dist is filled by the web build and
+// Package web holds the built console. It is a Go module of one file because an
+// embedded folder cannot lie outside its module; dist is filled by the web build and
 // holds only a placeholder in a fresh checkout.
 package web
 

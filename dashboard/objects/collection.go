@@ -331,7 +331,7 @@ func (c *Collection) read(stored, text []byte) (Document, []fault.Problem) {
 	value, problems := c.rules.Read(text)
 	kept := keep(problems, stored, text)
 	if value == nil && len(kept) > 0 && !hasErrors(problems) {
-		rest, err := publish.Without(text, kept)
+		rest, err := strictjson.Without(text, kept)
 		if err == nil {
 			var more []fault.Problem
 			value, more = c.rules.Read(rest)

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 // keep turns the problems of members that nothing reads into warnings where the
@@ -17,7 +17,7 @@ func keep(problems []fault.Problem, stored, text []byte) (kept []string) {
 		return nil
 	}
 	for i, p := range problems {
-		if !publish.Unread(p.Code) || p.Severity != fault.Error {
+		if !strictjson.Unread(p.Code) || p.Severity != fault.Error {
 			continue
 		}
 		was, ok := at(stored, p.Path)
@@ -33,7 +33,7 @@ func keep(problems []fault.Problem, stored, text []byte) (kept []string) {
 // at returns the bytes of the value that a JSON pointer (RFC 6901) names.
 func at(text []byte, pointer string) ([]byte, bool) {
 	raw := json.RawMessage(text)
-	for _, token := range publish.Tokens(pointer) {
+	for _, token := range strictjson.Tokens(pointer) {
 		var object map[string]json.RawMessage
 		var array []json.RawMessage
 		switch {

@@ -3,8 +3,8 @@ package objects
 import (
 	"testing"
 
-	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 func TestAtFollowsPointers(t *testing.T) {
@@ -69,7 +69,7 @@ func TestPrecondition(t *testing.T) {
 }
 
 func TestWithoutTakesOutOnlyWhatIsNamed(t *testing.T) {
-	got, err := publish.Without([]byte(`{"a":[{"b":1,"c":1.50}],"d":{"e":2}}`), []string{"/a/0/b", "/d/e", "/none/x", "/a/9/b", "/d/e/f"})
+	got, err := strictjson.Without([]byte(`{"a":[{"b":1,"c":1.50}],"d":{"e":2}}`), []string{"/a/0/b", "/d/e", "/none/x", "/a/9/b", "/d/e/f"})
 	if err != nil || string(got) != `{"a":[{"c":1.50}],"d":{}}` {
 		t.Errorf("got %s, %v", got, err)
 	}

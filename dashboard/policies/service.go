@@ -62,22 +62,8 @@ func (s *Service) Lookup(ctx context.Context, org string, policies, apis []strin
 
 // stored reads a policy that was accepted before.
 func stored(text []byte) (*access.Policy, error) {
-	p, problems := access.DecodePolicy(text)
-	if p != nil {
-		return p, nil
-	}
-	var unread []string
-	for _, problem := range problems {
-		if !publish.Unread(problem.Code) {
-			return nil, fault.FromProblems("policy.invalid", "the stored policy cannot be read", problems)
-		}
-		unread = append(unread, problem.Path)
-	}
-	rest, err := publish.Without(text, unread)
-	if err != nil {
-		return nil, err
-	}
-	if p, problems = access.DecodePolicy(rest); p == nil {
+	p, problems := access.DecodeStoredPolicy(text)
+	if p == nil {
 		return nil, fault.FromProblems("policy.invalid", "the stored policy cannot be read", problems)
 	}
 	return p, nil

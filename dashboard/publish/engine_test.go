@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/mongo"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/dashboard/sqlite"
+	"github.com/sluice-gateway/sluice/pkg/apidef"
 	"github.com/sluice-gateway/sluice/pkg/bus"
 	"github.com/sluice-gateway/sluice/pkg/config"
 	"github.com/sluice-gateway/sluice/pkg/fleet"
@@ -349,11 +350,11 @@ func TestAStateKnowsConflictsOfAllDashboards(t *testing.T) {
 	a, b := s.engine(), s.engine()
 	put(t, a, api("orders", ""))
 	err := b.View(t.Context(), func(st *publish.State) error {
-		problems := st.Conflicts("default", publish.DecodeStored(api("other", `"x-note":1,`)))
+		problems := st.Conflicts("default", decode(t, api("other", `"x-note":1,`)))
 		if len(problems) != 0 {
 			t.Errorf("a free path clashes: %v", problems)
 		}
-		d := publish.DecodeStored(api("other", ""))
+		d := decode(t, api("other", ""))
 		d.Listen.Path = "/orders/"
 		problems = st.Conflicts("default", d)
 		if len(problems) != 1 || problems[0].Params["name"] != "orders" {
@@ -386,4 +387,13 @@ func TestEventsTellOfRevisionsOfEveryDashboard(t *testing.T) {
 	if !slices.Equal(seen, want) {
 		t.Errorf("got %v", seen)
 	}
+}
+
+func decode(t *testing.T, text []byte) *apidef.Definition {
+	t.Helper()
+	d, problems := apidef.DecodeStored(text)
+	if d == nil {
+		t.Fatal(problems)
+	}
+	return d
 }

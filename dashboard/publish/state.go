@@ -81,7 +81,7 @@ func (s *State) put(o Object) bool {
 	}
 	s.index.Delete(o.Org, o.ID)
 	if !o.Deleted {
-		if d := DecodeStored(o.Text); d != nil {
+		if d, _ := apidef.DecodeStored(o.Text); d != nil {
 			s.index.Put(o.Org, o.Rev, d)
 		}
 	}

@@ -1,16 +1,12 @@
 package publish
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"strconv"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/pkg/apidef"
-	"github.com/sluice-gateway/sluice/pkg/fault"
-	"github.com/sluice-gateway/sluice/pkg/strictjson"
 )
 
 // Sum is the SHA-256 of a text, hex: its name in Contents.
@@ -64,76 +60,4 @@ func Summarise(id string, text []byte) Summary {
 		}
 	}
 	return s
-}
-
-// DecodeStored reads a definition that was accepted before. Members that this
-// version does not know, or knows only as planned, are passed over: they were
-// kept on purpose. It returns nil for a text that cannot be read at all.
-func DecodeStored(text []byte) *apidef.Definition {
-	d, problems := apidef.Decode(text)
-	if d != nil {
-		return d
-	}
-	var unknown []string
-	for _, p := range problems {
-		if !Unread(p.Code) {
-			return nil
-		}
-		unknown = append(unknown, p.Path)
-	}
-	rest, err := Without(text, unknown)
-	if err != nil {
-		return nil
-	}
-	d, _ = apidef.Decode(rest)
-	return d
-}
-
-// Unread tells whether a problem says that nothing reads a member.
-func Unread(code fault.Code) bool {
-	return code == strictjson.CodeUnknownField || code == strictjson.CodeNotAvailable
-}
-
-// Without removes members of objects, named by JSON pointers (RFC 6901). The layout of the text is not kept: the
-// outcome is for reading only.
-func Without(text []byte, pointers []string) ([]byte, error) {
-	var root any
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	if err := d.Decode(&root); err != nil {
-		return nil, err
-	}
-	for _, p := range pointers {
-		path := Tokens(p)
-		v := root
-		for i, token := range path {
-			switch here := v.(type) {
-			case map[string]any:
-				if i == len(path)-1 {
-					delete(here, token)
-				}
-				v = here[token]
-			case []any:
-				n, err := strconv.Atoi(token)
-				if err != nil || n < 0 || n >= len(here) {
-					v = nil
-					continue
-				}
-				v = here[n]
-			}
-		}
-	}
-	return json.Marshal(root)
-}
-
-// Tokens splits a JSON pointer (RFC 6901) into its reference tokens.
-func Tokens(pointer string) []string {
-	if pointer == "" {
-		return nil
-	}
-	list := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
-	for i, t := range list {
-		list[i] = strings.ReplaceAll(strings.ReplaceAll(t, "~1", "/"), "~0", "~")
-	}
-	return list
 }

@@ -4,7 +4,7 @@ package sqlite
 // never changes, new ones are added at the end. A step may only add what an older
 // dashboard on the same file can ignore.
 func migrations() []string {
-	return []string{1 - 1: schemaV1}
+	return []string{schemaV1}
 }
 
 // In objects the text is the last column, so that a list that filters and sorts

@@ -26,7 +26,6 @@ type API struct {
 	Forwarder  filter.Forwarder
 
 	exact     bool
-	strip     bool
 	allowList bool
 	keepSlash bool // an encoded slash in a path is forwarded
 	template  apidef.Template

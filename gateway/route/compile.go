@@ -170,7 +170,7 @@ func rejection(it Item, p fault.Problem, kept bool) notice.Rejected {
 
 // compile returns the API, or problems, or neither for a disabled one.
 func (c *Compiler) compile(it Item) (*API, []fault.Problem) {
-	d, problems := apidef.Decode(it.Text)
+	d, problems := apidef.DecodeStored(it.Text)
 	if d != nil {
 		problems = append(problems, apidef.Validate(d)...)
 	}
@@ -242,7 +242,7 @@ func (c *Compiler) endpoints(a *API, d *apidef.Definition) []fault.Problem {
 }
 
 func decodePolicy(it Item) (*access.Policy, []fault.Problem) {
-	p, problems := access.DecodePolicy(it.Text)
+	p, problems := access.DecodeStoredPolicy(it.Text)
 	if p != nil {
 		problems = append(problems, access.ValidatePolicy(p)...)
 	}

@@ -331,3 +331,17 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+func TestMembersThatNothingReadsDoNotStopAnAPI(t *testing.T) {
+	tab := table(t, api("a", path("/a"), `,"hedge":{"max":1},"somethingElse":true`))
+	if x, _, err := match(tab, "GET", "h", "/a"); err != nil || x.API.ID != "a" {
+		t.Errorf("%v", err)
+	}
+	c, _ := compiler()
+	it := api("b", path("/b"), "")
+	it.Text = []byte(strings.Replace(string(it.Text), `"filters":{`, `"filters":{"waf2":{},`, 1))
+	next, _ := c.apply(&Table{}, &Update{Set: []Item{it}})
+	if rej := next.rejections(); len(rej) != 1 || rej[0].Code != "filter.unknown" {
+		t.Errorf("an unknown filter may be a protection and must not be passed over: %+v", rej)
+	}
+}

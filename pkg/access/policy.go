@@ -76,6 +76,12 @@ func DecodePolicy(text []byte) (*Policy, []fault.Problem) {
 	return strictjson.Decode[Policy](text, strictjson.Options{Extensions: true, Planned: planned})
 }
 
+// DecodeStoredPolicy reads a policy that was accepted before: as DecodePolicy, but
+// members that this version does not read are passed over.
+func DecodeStoredPolicy(text []byte) (*Policy, []fault.Problem) {
+	return strictjson.DecodeStored[Policy](text, strictjson.Options{Extensions: true, Planned: planned})
+}
+
 // planned tells whether the language has a member that no code reads yet.
 func planned(pattern string) bool {
 	return pattern == "/rateLimit" || pattern == "/quota" || pattern == "/rights/*/versions"

@@ -15,6 +15,12 @@ func Decode(text []byte) (*Definition, []fault.Problem) {
 	return strictjson.Decode[Definition](text, strictjson.Options{Extensions: true, Planned: planned})
 }
 
+// DecodeStored reads a definition that was accepted before: as Decode, but
+// members that this version does not read are passed over.
+func DecodeStored(text []byte) (*Definition, []fault.Problem) {
+	return strictjson.DecodeStored[Definition](text, strictjson.Options{Extensions: true, Planned: planned})
+}
+
 // MergePatch applies an RFC 7396 merge patch to a definition's stored text. The
 // order of members and every byte that the patch does not concern stay, so that
 // open-and-save changes nothing.

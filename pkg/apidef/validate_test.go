@@ -209,7 +209,7 @@ func TestMakeID(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	if MakeID("주문") == MakeID("주문") {
+	if one, two := MakeID("주문"), MakeID("주문"); one == two {
 		t.Error("random ids repeat")
 	}
 }

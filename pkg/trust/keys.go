@@ -13,6 +13,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"sync"
 )
 
 // KeySize is the length in bytes of the bus key, the sealing key and the pepper.
@@ -37,6 +38,8 @@ type Keys struct {
 	Sealing []byte
 	// Pepper is the key of the hashes of callers' keys; it is never rotated. 32 bytes.
 	Pepper []byte
+
+	hashers sync.Pool // of *hasher, keyed by Pepper
 }
 
 // Generate makes a new dashboard set from the system's random source.

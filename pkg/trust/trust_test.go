@@ -279,3 +279,14 @@ func TestNoncesAreUsedOnce(t *testing.T) {
 		t.Errorf("%d values are remembered", n.Len())
 	}
 }
+
+func BenchmarkHashKey(b *testing.B) {
+	k, err := Generate()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		k.HashKey("slc_0123456789abcdefghijABCDEFGHIJ01abcdef")
+	}
+}

@@ -93,7 +93,11 @@ func reason(lines []string) string {
 
 // summary says what was run and what was not.
 func (r *report) summary() {
-	fmt.Fprintf(r.out, "\n%d packages, %d tests passed, %d failures\n", r.packages, r.passed, r.failures)
+	skipped := 0
+	for _, tests := range r.skipped {
+		skipped += len(tests)
+	}
+	fmt.Fprintf(r.out, "\nin %d packages:\n%d passed, %d failed, %d skipped\n", r.packages, r.passed, r.failures, skipped)
 	for _, why := range slices.Sorted(maps.Keys(r.skipped)) {
 		tests := r.skipped[why]
 		fmt.Fprintf(r.out, "skipped %d: %s (%s)\n", len(tests), why, strings.Join(tests[:min(3, len(tests))], ", "))

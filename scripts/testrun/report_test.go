@@ -27,7 +27,7 @@ func TestAReportShowsFailuresInFullAndReasonsOfSkips(t *testing.T) {
 	got := out.String()
 	for _, want := range []string{
 		"FAIL a TestBad\n    x_test.go:1: broken\n", "ok   b 0.5s\n", "d.go:1: undefined: x\n", "not an event\n",
-		"2 packages, 1 tests passed, 2 failures\n", "skipped 2: no Java on PATH (TestMongo, TestOther)\n",
+		"in 2 packages:\n1 passed, 2 failed, 2 skipped\n", "skipped 2: no Java on PATH (TestMongo, TestOther)\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("missing %q in\n%s", want, got)
