@@ -209,3 +209,24 @@ func TestAClockThatGoesBackHidesNoRevocation(t *testing.T) {
 		t.Errorf("the revoked key: %+v, %v", e, err)
 	}
 }
+
+// TestGatewaysAreToldAgainOfSuspendedKeys: like a revoked one, a suspended key may
+// have been seen alive in a Redis that was restored.
+func TestGatewaysAreToldAgainOfSuspendedKeys(t *testing.T) {
+	f := newFixture(t)
+	r := f.create(`{"alias":"a","rights":[{"api":"*"}]}`)
+	if _, err := f.Patch(t.Context(), keys.Write{Org: "default", IfMatch: "*"}, r.Key.ID, []byte(`{"state":"suspended"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.redis.Flush()
+	f.bus.heard = nil
+	if err := f.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !f.bus.has(notice.KeyChanged{Hash: f.trust.HashKey(r.Secret), Version: 2}) {
+		t.Errorf("gateways were told %v", f.bus.heard)
+	}
+}
