@@ -293,3 +293,25 @@ func TestRunRepairsByItself(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestATamperedRootIsMended: its fields still say what they should, but gateways
+// refuse it.
+func TestATamperedRootIsMended(t *testing.T) {
+	s, e, want := filled(t)
+	key := "sluice:{cfg}:root:default"
+	for _, field := range []string{"sig", "root"} {
+		good, err := s.redis.Client().HGet(t.Context(), key, field).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.redis.Client().HSet(t.Context(), key, field, good[:len(good)-2]+"xx").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Repair(t.Context(), false); err != nil {
+			t.Error(err)
+		}
+		if err := s.holds(e, "default", want); err != nil {
+			t.Errorf("after %s was changed: %v", field, err)
+		}
+	}
+}
