@@ -315,3 +315,31 @@ func TestATamperedRootIsMended(t *testing.T) {
 		}
 	}
 }
+
+// turned is a log that was put back to an older copy under a running dashboard.
+type turned struct {
+	publish.Log
+	newest int64
+}
+
+func (l *turned) Newest(ctx context.Context) (int64, error) {
+	if l.newest > 0 {
+		return l.newest, nil
+	}
+	return l.Log.Newest(ctx)
+}
+
+func TestALogThatWasTurnedBackGetsNoGap(t *testing.T) {
+	s := newSite(t)
+	var l *turned
+	e := s.engine(func(o *publish.Options) { l = &turned{Log: o.Log}; o.Log = l })
+	put(t, e, api("a", ""))
+	put(t, e, api("b", ""))
+	l.newest = 1
+	_, err := e.Commit(t.Context(), tester, "", func(*publish.State) ([]publish.Edit, error) {
+		return []publish.Edit{{Ref: ref("c"), Text: api("c", "")}}, nil
+	})
+	if !fault.Is(err, "publish.store_unavailable") {
+		t.Errorf("a change was taken that would follow revision 2, which the store has lost: %v", err)
+	}
+}

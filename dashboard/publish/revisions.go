@@ -166,6 +166,9 @@ func (e *Engine) catchUp(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the newest revision: %w", err)
 	}
+	if newest < e.state.n { // whatever is appended now would leave a gap
+		return fmt.Errorf("the log ends at revision %d, but had revision %d: the store was put back to an older copy; start this dashboard again", newest, e.state.n)
+	}
 	for e.state.n < newest {
 		revisions, err := e.o.Log.Since(ctx, e.state.n, batch)
 		if err != nil {

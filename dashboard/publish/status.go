@@ -91,7 +91,11 @@ func (a *acknowledgements) add(n notice.Applied, at time.Time) bool {
 	}
 	node.name, node.group, node.at = n.Name, n.Group, at
 	if last := len(node.list) - 1; last >= 0 {
-		l := node.list[last]
+		l := &node.list[last]
+		if n.Epoch == l.epoch && n.Generation == l.generation && !slices.Equal(n.Rejected, l.rejected) {
+			l.rejected = n.Rejected // what could not be fetched at first could later
+			return true
+		}
 		if n.Epoch < l.epoch || n.Epoch == l.epoch && n.Generation <= l.generation {
 			return false
 		}
