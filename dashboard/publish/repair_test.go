@@ -343,3 +343,29 @@ func TestALogThatWasTurnedBackGetsNoGap(t *testing.T) {
 		t.Errorf("a change was taken that would follow revision 2, which the store has lost: %v", err)
 	}
 }
+
+// unsettled is a log whose next number is taken by a revision that cannot be read
+// yet, as while MongoDB has no majority.
+type unsettled struct {
+	publish.Log
+	appends int
+}
+
+func (l *unsettled) Append(context.Context, publish.Revision) error {
+	l.appends++
+	return publish.ErrTaken
+}
+
+func TestARevisionThatCannotBeReadYetIsWaitedFor(t *testing.T) {
+	s := newSite(t)
+	var l *unsettled
+	e := s.engine(func(o *publish.Options) { l = &unsettled{Log: o.Log}; o.Log = l })
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := e.Commit(ctx, tester, "", func(*publish.State) ([]publish.Edit, error) {
+		return []publish.Edit{{Ref: ref("c"), Text: api("c", "")}}, nil
+	})
+	if !fault.Is(err, "publish.store_unavailable") || l.appends > 30 {
+		t.Errorf("%d attempts, then %v", l.appends, err)
+	}
+}
