@@ -100,6 +100,9 @@ func (a *acknowledgements) add(n notice.Applied, at time.Time) bool {
 			return false
 		}
 	}
+	if last := len(node.list) - 1; last >= 0 && slices.Equal(n.Rejected, node.list[last].rejected) {
+		n.Rejected = node.list[last].rejected // what stays rejected is kept once, not with each generation
+	}
 	if len(node.list) == keepAcks {
 		node.list = slices.Delete(node.list, 0, keepAcks/10)
 	}
