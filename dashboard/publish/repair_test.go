@@ -11,6 +11,9 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/dashboard/sqlite"
 	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/fleet"
+	"github.com/sluice-gateway/sluice/pkg/notice"
+	wire "github.com/sluice-gateway/sluice/pkg/publish"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
@@ -367,5 +370,51 @@ func TestARevisionThatCannotBeReadYetIsWaitedFor(t *testing.T) {
 	})
 	if !fault.Is(err, "publish.store_unavailable") || l.appends > 30 {
 		t.Errorf("%d attempts, then %v", l.appends, err)
+	}
+}
+
+// TestAContentThatAGatewayCannotReadIsWrittenAgain: it is there, for good, but is
+// not what its name says.
+func TestAContentThatAGatewayCannotReadIsWrittenAgain(t *testing.T) {
+	s, e, want := filled(t)
+	sha := publish.Sum([]byte(want["api/api-3"]))
+	if err := s.redis.Client().Set(t.Context(), "sluice:{cfg}:c:"+sha, "bit rot", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	e.Acknowledge(notice.Applied{Node: "n", Name: "n", Epoch: 1, Generation: e.Condition().Revision,
+		Rejected: []notice.Rejected{{Org: "default", Kind: "api", ID: "api-3", Code: "item.missing", Kept: true}}})
+	if err := e.Repair(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.holds(e, "default", want); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAPartThatAGatewayCannotReadIsWrittenAgain: a gateway that has just started
+// does not know what was in it, so only its beat tells.
+func TestAPartThatAGatewayCannotReadIsWrittenAgain(t *testing.T) {
+	s, e, want := filled(t)
+	root, _, err := wire.NewReader(s.redis.Client(), s.keys, "default").Root(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := fmt.Sprintf("%x", root.Parts[wire.PartOf("default", "api", "api-3")])
+	if err := s.redis.Client().Set(t.Context(), "sluice:{cfg}:c:"+part, "bit rot", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = s.published("default")
+	if !fault.Is(err, "root.incomplete") {
+		t.Fatalf("got %v", err)
+	}
+	if err := fleet.NewWriter(s.redis.Client(), s.keys).Beat(t.Context(), fleet.Beat{Node: "n", Name: "n", Service: "gateway", Group: "default",
+		State: fleet.Degraded, Source: "none", LastError: err.Error()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Repair(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.holds(e, "default", want); err != nil {
+		t.Error(err)
 	}
 }
