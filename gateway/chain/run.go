@@ -62,30 +62,6 @@ func (c *Chain) walk(x *filter.Exchange, steps []step) (err error) {
 	return nil
 }
 
-// Receive enters what stands before every decision about the request: filters
-// with only a response half and the receive stage. It is for a request that was
-// refused before its chain ran, so that the answer carries what every answer of
-// the API carries.
-func (c *Chain) Receive(x *filter.Exchange) (err error) {
-	x.SetEntered(0)
-	defer c.guard(x, &err)
-	for i := range c.steps {
-		s := &c.steps[i]
-		if s.stage != filter.RespondStage && s.stage != filter.Receive {
-			break
-		}
-		x.Enter(i)
-		x.SetEntered(i + 1)
-		if s.request == nil {
-			continue
-		}
-		if err := s.request.Request(x); err != nil {
-			return s.wrap(err)
-		}
-	}
-	return nil
-}
-
 // Unwind takes x.Response back through the response halves of the filters that
 // were entered, last first. When it returns an error, the response is to be
 // replaced: the caller renders the error into x.Response and calls Unwind again,
