@@ -102,6 +102,10 @@ func (s *Source) Fetch(ctx context.Context, have route.State) (*route.Update, er
 	})
 	bad := new(publish.IncompleteError)
 	if err != nil && !errors.As(err, &bad) {
+		s.tried.Parts = parts // what is there need not be fetched again, or a large fetch may never end
+		if texts != nil {
+			s.tried.Texts = texts
+		}
 		return nil, err
 	}
 	if have != s.at {
