@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -180,16 +181,18 @@ func (trouble) Response(x *filter.Exchange) error {
 		panic("on the way back, secret 4711")
 	case "late error":
 		return filter.Refuse(502, "trouble.late", "the response is no good")
+	case "wrap": // as a filter that rewrites bodies does
+		x.Response.Body = struct{ io.ReadCloser }{x.Response.Body}
 	case "body panic":
 		x.Response.Body = explosive{x.Response.Body}
 	}
 	return nil
 }
 
-type explosive struct{ io interface{ Close() error } }
+type explosive struct{ body io.Closer }
 
 func (explosive) Read([]byte) (int, error) { panic("in the body, secret 4711") }
-func (e explosive) Close() error           { return e.io.Close() }
+func (e explosive) Close() error           { return e.body.Close() }
 
 func troubleSpec() filter.Spec {
 	return filter.Define("trouble", func(struct{}) (any, error) { return trouble{}, nil }).In(filter.Shape).NoOptions()

@@ -28,9 +28,12 @@ func head(r *bufio.Reader) bool {
 // A stream's bytes reach the client before the origin sends the next ones, and
 // not only at the end.
 func TestStreamsAreFlushedAsTheyCome(t *testing.T) {
-	for name, answer := range map[string]string{
-		"chunked":     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n",
-		"until close": "HTTP/1.1 200 OK\r\n\r\none",
+	const chunked, untilClose = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n", "HTTP/1.1 200 OK\r\n\r\none"
+	for name, tc := range map[string]struct{ answer, trouble string }{
+		"chunked":              {chunked, ""},
+		"until close":          {untilClose, ""},
+		"chunked, wrapped":     {chunked, "wrap"},
+		"until close, wrapped": {untilClose, "wrap"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next := make(chan struct{})
@@ -38,16 +41,21 @@ func TestStreamsAreFlushedAsTheyCome(t *testing.T) {
 				if !head(r) {
 					return
 				}
-				_, _ = io.WriteString(c, answer)
+				_, _ = io.WriteString(c, tc.answer)
 				<-next
-				if name == "chunked" {
+				if tc.answer == chunked {
 					_, _ = io.WriteString(c, "3\r\ntwo\r\n0\r\n\r\n")
 				} else {
 					_, _ = io.WriteString(c, "two")
 				}
 			})
-			r := newRig(t, map[string]string{"a": open("a", "/a/", o.Addr(), "")})
-			resp, err := http.Get("http://" + r.addr + "/a/x")
+			r := newRig(t, map[string]string{"a": open("a", "/a/", o.Addr(), "")}, troubleSpec())
+			req, err := http.NewRequest(http.MethodGet, "http://"+r.addr+"/a/x", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Trouble", tc.trouble)
+			resp, err := http.DefaultClient.Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}
