@@ -185,7 +185,7 @@ func (a *App) checks(rdb redis.UniversalClient, host string) {
 		said := fmt.Sprintf("revision %d, published %d", c.Revision, c.Published)
 		switch {
 		case c.StoreBehind:
-			return httpd.Warn, said + "; the store is older than Redis: run sluice-dashboard restore"
+			return httpd.Warn, said + "; the store is older than what is published: restore a newer backup of it"
 		case c.Error != "" || c.Published < c.Revision:
 			return httpd.Warn, said
 		}
