@@ -33,8 +33,12 @@ run: build ## build everything and start the quickstart (ARGS="--gateways 3 --da
 	$(SAY) "starting the quickstart"
 	@exec bin/sluice-quickstart $(ARGS)
 
+.PHONY: tools
+tools:
+	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.26 or newer (go.dev) and put its bin folder on PATH"; exit 1; }
+
 .PHONY: build
-build: console $(addprefix bin/sluice-,$(SERVICES) $(QUICKSTART)) ## build the console and all binaries into bin/
+build: tools console $(addprefix bin/sluice-,$(SERVICES) $(QUICKSTART)) ## build the console and all binaries into bin/
 
 .PHONY: FORCE
 bin/sluice-%: FORCE

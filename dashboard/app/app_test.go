@@ -165,6 +165,9 @@ func TestAWholeDashboard(t *testing.T) {
 			t.Errorf("%s: %d %.200s", path, got.status, got.body)
 		}
 	}
+	if got := call(t, "HEAD", url+"/ready", "", ""); got.status != 200 || got.header.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("HEAD /ready: %d %v", got.status, got.header)
+	}
 	got := call(t, "POST", url+"/api/v1/apis", token, `{"name":"Orders","listen":{"path":"/orders/"},"upstream":{"targets":[{"url":"http://127.0.0.1:1"}]},"filters":{"auth":{"open":true}}}`)
 	if got.status != 201 {
 		t.Fatalf("got %d %s", got.status, got.body)

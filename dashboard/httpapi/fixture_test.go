@@ -42,6 +42,8 @@ type dashboard struct {
 	engine  *publish.Engine
 	hub     *live.Hub
 	beats   *wirefleet.Writer
+	bus     *bus.Bus
+	node    func(id string) *bus.Bus // a gateway's end of the bus
 	tokens  map[people.Role]string
 	log     *safeBuffer
 	changed []people.User // whose password changed
@@ -80,6 +82,8 @@ func start(t *testing.T, password string) (*dashboard, string) {
 
 	beats := wirefleet.NewReader(rdb, trusted)
 	b := bus.New(rdb, trusted, bus.Options{Name: "dashboard", Log: log})
+	d.bus = b
+	d.node = func(id string) *bus.Bus { return bus.New(rdb, trusted, bus.Options{Node: id, Name: id, Log: log}) }
 	var watcher *live.Watcher
 	d.engine = publish.New(publish.Options{Log: store.Log(), Contents: store.Contents(), Views: store.Views(), Marks: store.Marks(),
 		Roots: wire.NewWriter(rdb, trusted), Nodes: beats, Logger: log, Changed: func(e publish.Event) { watcher.Changed(e) }})
@@ -240,4 +244,14 @@ func (d *dashboard) in(t *testing.T) {
 	outer := d.t
 	d.t = t
 	t.Cleanup(func() { d.t = outer })
+}
+
+// runBuses lets the dashboard's bus and a gateway's run until the test ends.
+func (d *dashboard) runBuses(node *bus.Bus) {
+	ctx, cancel := context.WithCancel(d.t.Context())
+	var all sync.WaitGroup
+	for _, b := range []*bus.Bus{d.bus, node} {
+		all.Go(func() { _ = b.Run(ctx) })
+	}
+	d.t.Cleanup(func() { cancel(); all.Wait() })
 }

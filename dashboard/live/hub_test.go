@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,6 +114,7 @@ func TestClosingEndsSubscriptions(t *testing.T) {
 
 // world is what a watcher asks.
 type world struct {
+	mu        sync.Mutex
 	status    publish.Status
 	nodes     []fleet.Node
 	condition publish.Condition
@@ -120,10 +123,25 @@ type world struct {
 
 func (w *world) sources() live.Sources {
 	return live.Sources{
-		Status:    func(context.Context, int64) (publish.Status, error) { w.asked++; return w.status, nil },
-		Nodes:     func(context.Context) ([]fleet.Node, error) { return w.nodes, nil },
-		Condition: func() publish.Condition { return w.condition },
+		Status: func(context.Context, int64) (s publish.Status, err error) {
+			w.set(func() { w.asked++; s = w.status })
+			return s, nil
+		},
+		Nodes: func(context.Context) (n []fleet.Node, err error) {
+			w.set(func() { n = slices.Clone(w.nodes) })
+			return n, nil
+		},
+		Condition: func() (c publish.Condition) {
+			w.set(func() { c = w.condition })
+			return c
+		},
 	}
+}
+
+func (w *world) set(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
 }
 
 func TestTheWatcherTellsChangesOnly(t *testing.T) {
@@ -154,24 +172,27 @@ func TestTheWatcherTellsChangesOnly(t *testing.T) {
 		step("a revision", "[publish]", 0)
 		step("the first look", "[fleet {]", 2100*time.Millisecond)
 		step("nothing new", "[]", 10*time.Second)
-		w.nodes[0].SeenAt = time.Now()
+		w.set(func() { w.nodes[0].SeenAt = time.Now() })
 		step("a beat", "[]", 4*time.Second)
-		w.nodes[0].State = "behind"
+		w.set(func() { w.nodes[0].State = "behind" })
 		step("a state", "[fleet {]", 4*time.Second)
-		w.nodes = nil
+		w.set(func() { w.nodes = nil })
 		step("a node that is gone", "[fleet {]", 4*time.Second)
-		w.status.Nodes = []publish.NodeStatus{{ID: "g", State: publish.Applied, Millis: 9}}
+		w.set(func() { w.status.Nodes = []publish.NodeStatus{{ID: "g", State: publish.Applied, Millis: 9}} })
 		watcher.Changed(publish.Event{Kind: publish.EventAcknowledged, Revision: 7})
 		step("an acknowledgement", "[publish]", 0)
-		asked := w.asked
+		asked := 0
+		w.set(func() { asked = w.asked })
 		watcher.Changed(publish.Event{Kind: publish.EventAcknowledged, Revision: 8})
 		step("an acknowledgement of what is complete", "[]", 0)
-		if w.asked != asked {
-			t.Error("a complete revision is still asked for")
-		}
-		w.condition.StoreBehind = true
+		w.set(func() {
+			if w.asked != asked {
+				t.Error("a complete revision is still asked for")
+			}
+		})
+		w.set(func() { w.condition.StoreBehind = true })
 		step("trouble", "[notice ]", 4*time.Second)
-		w.condition = publish.Condition{Revision: 9, Published: 9}
+		w.set(func() { w.condition = publish.Condition{Revision: 9, Published: 9} })
 		step("its end", "[notice ]", 4*time.Second)
 		cancel()
 		if err := <-done; err != nil {

@@ -119,7 +119,7 @@ func (e *Engine) admit(ctx context.Context) error {
 	}
 	if e.behind {
 		return fault.New(fault.Unavailable, "publish.store_behind",
-			"Redis holds a newer configuration than the store, so the store was restored from an old backup: run `sluice-dashboard restore`, which starts a new signed epoch")
+			"Redis holds a newer configuration than the store, so the store was restored from an old backup: restore a backup that is newer than the published configuration")
 	}
 	return nil
 }
