@@ -33,8 +33,12 @@ run: build ## build everything and start the quickstart (ARGS="--gateways 3 --da
 	$(SAY) "starting the quickstart"
 	@exec bin/sluice-quickstart $(ARGS)
 
+.PHONY: tools
+tools:
+	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.26 or newer (go.dev) and put its bin folder on PATH"; exit 1; }
+
 .PHONY: build
-build: console $(addprefix bin/sluice-,$(SERVICES) $(QUICKSTART)) ## build the console and all binaries into bin/
+build: tools console $(addprefix bin/sluice-,$(SERVICES) $(QUICKSTART)) ## build the console and all binaries into bin/
 
 .PHONY: FORCE
 bin/sluice-%: FORCE
@@ -75,12 +79,15 @@ lint: ## format, vet, staticcheck, house rules
 	$(SAY) "housecheck"
 	@$(GO) run ./scripts/housecheck
 
-.PHONY: verify
-verify: lint ## lint, generate leaves no diff, tests, each module by itself
+.PHONY: check
+check: lint
 	$(SAY) "generate"
 	@$(GO) run ./scripts/docgen -check
 	$(SAY) "each module by itself"
 	@for m in $(MODULES); do (cd $$m && GOWORK=off $(GO) build ./...) || { echo "$$m does not build without go.work: run GOWORK=off $(GO) mod tidy in it"; exit 1; }; done
+
+.PHONY: verify
+verify: check ## lint, generate leaves no diff, each module by itself, tests
 	@$(MAKE) --no-print-directory test $(if $(wildcard web/package.json),test-console)
 
 .PHONY: test-console

@@ -103,7 +103,7 @@ func (a *App) compose(rdb redis.UniversalClient, trusted *trust.Keys) (http.Hand
 	}
 	beats := wirefleet.NewReader(rdb, trusted)
 	a.bus = bus.New(rdb, trusted, bus.Options{Name: host, Log: a.log})
-	a.people = newPeople(a.st, trusted)
+	a.people = newPeople(a.st, trusted, a.log)
 	a.hub = live.NewHub(rand.Text()[:8])
 
 	a.engine = publish.New(publish.Options{
@@ -149,10 +149,12 @@ func (a *App) root(rest, metrics http.Handler) (http.Handler, error) {
 		return nil, err
 	}
 	r := chi.NewRouter()
-	r.Get("/hello", a.health.Hello)
-	r.Get("/ready", a.health.Ready)
-	r.Get("/live", a.health.Live)
-	r.Method(http.MethodGet, "/metrics", metrics)
+	for _, method := range []string{http.MethodGet, http.MethodHead} { // some load balancers ask by HEAD
+		r.Method(method, "/hello", http.HandlerFunc(a.health.Hello))
+		r.Method(method, "/ready", http.HandlerFunc(a.health.Ready))
+		r.Method(method, "/live", http.HandlerFunc(a.health.Live))
+		r.Method(method, "/metrics", metrics)
+	}
 	r.Handle(httpapi.Base, rest)
 	r.Handle(httpapi.Base+"/*", rest)
 	r.Handle("/api/*", rest)
@@ -183,7 +185,7 @@ func (a *App) checks(rdb redis.UniversalClient, host string) {
 		said := fmt.Sprintf("revision %d, published %d", c.Revision, c.Published)
 		switch {
 		case c.StoreBehind:
-			return httpd.Warn, said + "; the store is older than Redis: run sluice-dashboard restore"
+			return httpd.Warn, said + "; the store is older than what is published: restore a newer backup of it"
 		case c.Error != "" || c.Published < c.Revision:
 			return httpd.Warn, said
 		}

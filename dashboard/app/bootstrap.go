@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,7 +53,7 @@ func Init(ctx context.Context, c Config, a Admin) (_ Initialised, err error) {
 	if err := st.marks.Raise(ctx, "epoch", 1); err != nil {
 		return Initialised{}, fmt.Errorf("setting the first signing epoch: %w", err)
 	}
-	s := newPeople(st, keys)
+	s := newPeople(st, keys, nil)
 	oneTime, created, err := s.Bootstrap(ctx, defaultOrg, a.Login, a.Password)
 	if err != nil {
 		return Initialised{}, err
@@ -141,7 +142,7 @@ func Token(ctx context.Context, c Config, n NewToken) (secret string, err error)
 		return "", err
 	}
 	defer func() { err = errors.Join(err, st.close(ctx)) }()
-	s := newPeople(st, keys)
+	s := newPeople(st, keys, nil)
 	maker, err := firstAdmin(ctx, s, "")
 	if err != nil {
 		return "", err
@@ -154,8 +155,8 @@ func Token(ctx context.Context, c Config, n NewToken) (secret string, err error)
 	return secret, err
 }
 
-func newPeople(st stores, keys *trust.Keys) *people.Service {
-	return people.New(people.Options{Users: st.users, Sessions: st.sessions, Tokens: st.tokens, Attempts: st.attempts, Hasher: keys})
+func newPeople(st stores, keys *trust.Keys, log *slog.Logger) *people.Service {
+	return people.New(people.Options{Users: st.users, Sessions: st.sessions, Tokens: st.tokens, Attempts: st.attempts, Hasher: keys, Logger: log})
 }
 
 // passwordFile holds the first admin's one-time password until it was changed.

@@ -138,7 +138,7 @@ func (s *Service) Repair(ctx context.Context) error {
 	if !since.IsZero() {
 		since = since.Add(-overlap)
 	}
-	// Redis lost what it had: until now gateways may have seen revoked keys alive.
+	// Redis lost what it had: until now gateways may have seen ended keys alive.
 	lost := inRedis.Before(time.UnixMilli(mark))
 	if err := s.replay(ctx, since, lost); err != nil {
 		return err
@@ -160,7 +160,7 @@ func (s *Service) Repair(ctx context.Context) error {
 }
 
 // replay puts all keys that changed at or after since. With retell gateways are
-// told again of those that are revoked.
+// told again of those that are revoked or suspended.
 func (s *Service) replay(ctx context.Context, since time.Time, retell bool) error {
 	after := ""
 	for {
@@ -171,7 +171,7 @@ func (s *Service) replay(ctx context.Context, since time.Time, retell bool) erro
 		var list []keyring.Entry
 		for _, stored := range page {
 			list = append(list, entries(stored)...)
-			if retell && stored.Key.State == access.KeyRevoked {
+			if retell && stored.Key.State != access.KeyActive {
 				s.remember(entries(stored))
 			}
 		}

@@ -182,3 +182,51 @@ func (c *counter) Changed(ctx context.Context, since time.Time, after string, li
 	c.passes++
 	return list, err
 }
+
+// TestAClockThatGoesBackHidesNoRevocation: the watermark lies in what is now the
+// future, Redis was away at the revocation, and this dashboard has started anew.
+func TestAClockThatGoesBackHidesNoRevocation(t *testing.T) {
+	now := time.Now().Add(time.Hour)
+	clock := func(o *keys.Options) { o.Now = func() time.Time { return now } }
+	f := newFixture(t, clock)
+	r := f.create(`{"alias":"a","rights":[{"api":"*"}]}`)
+	if err := f.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(-time.Hour)
+	f.redis.Stop()
+	if v, err := f.Revoke(t.Context(), keys.Write{Org: "default"}, r.Key.ID); err != nil || len(v.Problems) != 1 {
+		t.Fatalf("got %+v, %v", v, err)
+	}
+	f.redis.Start(true)
+	now = now.Add(10 * time.Minute)
+	opts := keys.Options{Store: f.store.Keys(), Marks: f.store.Marks(), Ring: keyring.NewWriter(f.redis.Client(), f.trust), Catalog: catalog{}, Hasher: f.trust}
+	clock(&opts)
+	if err := keys.New(opts).Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := f.entry(r.Secret); err != nil || !e.Revoked {
+		t.Errorf("the revoked key: %+v, %v", e, err)
+	}
+}
+
+// TestGatewaysAreToldAgainOfSuspendedKeys: like a revoked one, a suspended key may
+// have been seen alive in a Redis that was restored.
+func TestGatewaysAreToldAgainOfSuspendedKeys(t *testing.T) {
+	f := newFixture(t)
+	r := f.create(`{"alias":"a","rights":[{"api":"*"}]}`)
+	if _, err := f.Patch(t.Context(), keys.Write{Org: "default", IfMatch: "*"}, r.Key.ID, []byte(`{"state":"suspended"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.redis.Flush()
+	f.bus.heard = nil
+	if err := f.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !f.bus.has(notice.KeyChanged{Hash: f.trust.HashKey(r.Secret), Version: 2}) {
+		t.Errorf("gateways were told %v", f.bus.heard)
+	}
+}

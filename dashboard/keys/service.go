@@ -130,6 +130,9 @@ func (s *Service) Create(ctx context.Context, w Write, body []byte) (Result, err
 	if w.DryRun {
 		return Result{Key: k, Problems: problems}, nil
 	}
+	if k.UpdatedAt, err = s.stamp(ctx); err != nil {
+		return Result{}, err
+	}
 	stored := Stored{Key: k, Hashes: []string{s.o.Hasher.HashKey(secret)}}
 	if err := s.o.Store.Insert(ctx, stored); err != nil {
 		if errors.Is(err, ErrTaken) {
@@ -203,7 +206,10 @@ func (s *Service) patch(ctx context.Context, w Write, id string, patch []byte) (
 	if same(k, stored.Key) || w.DryRun {
 		return Result{Key: k, ETag: ETag(stored.Key), Problems: problems}, nil
 	}
-	k.Version, k.UpdatedAt = was+1, s.now()
+	k.Version = was + 1
+	if k.UpdatedAt, err = s.stamp(ctx); err != nil {
+		return Result{}, err
+	}
 	stored.Key = k
 	if err := s.o.Store.Replace(ctx, stored, was); err != nil {
 		return Result{}, unlessStale(err)
@@ -224,7 +230,10 @@ func (s *Service) Revoke(ctx context.Context, w Write, id string) (Result, error
 		}
 		if stored.Key.State != access.KeyRevoked {
 			was := stored.Key.Version
-			stored.Key.State, stored.Key.Version, stored.Key.UpdatedAt = access.KeyRevoked, was+1, s.now()
+			stored.Key.State, stored.Key.Version = access.KeyRevoked, was+1
+			if stored.Key.UpdatedAt, err = s.stamp(ctx); err != nil {
+				return Result{}, err
+			}
 			err = s.o.Store.Replace(ctx, stored, was)
 			if errors.Is(err, ErrStale) {
 				continue
@@ -344,6 +353,21 @@ func (s *Service) get(ctx context.Context, org, id string) (Stored, error) {
 
 // now is the present instant as stores keep it: UTC, milliseconds.
 func (s *Service) now() time.Time { return s.o.Now().UTC().Truncate(time.Millisecond) }
+
+// stamp is the time of a change. It is never before the watermark: a clock that
+// went back, or that is behind another dashboard's, must not hide a change from
+// the passes of Repair.
+func (s *Service) stamp(ctx context.Context) (time.Time, error) {
+	mark, err := s.o.Marks.Mark(ctx, markKeys)
+	if err != nil {
+		return time.Time{}, unavailable(fmt.Errorf("reading the store's watermark of keys: %w", err))
+	}
+	now := s.now()
+	if passed := time.UnixMilli(mark).UTC(); passed.After(now) {
+		return passed, nil
+	}
+	return now, nil
+}
 
 // Uses counts the keys that name a policy, for whoever would delete it.
 type Uses struct{ Store Store }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/fault"
@@ -107,6 +108,9 @@ type Engine struct {
 	refused  map[string]wire.Head // what Redis held when that was found
 	deepAt   time.Time            // of the last look for every content
 	deep     bool                 // look for every content next time
+	forcedAt time.Time            // when every content was last written, there or not
+
+	damaged atomic.Bool // a gateway could not read a content
 
 	public snapshot // what may be read without waiting for the lock
 }

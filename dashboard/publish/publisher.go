@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/fault"
@@ -187,14 +188,21 @@ func (e *Engine) repair(ctx context.Context, groups []string) (err error) {
 	}
 	if synced {
 		e.inSync()
-		if !e.deep && e.o.Now().Sub(e.deepAt) < deepEvery {
+		if !e.deep && !e.forced() && e.o.Now().Sub(e.deepAt) < deepEvery {
 			return nil
 		}
 	}
 	return e.rewrite(ctx, synced)
 }
 
-// groupsAlive are the groups that gateways say they are of.
+// forced tells whether to write every content, because one that is there is not
+// what its name says. Redis gets some rest between two of these.
+func (e *Engine) forced() bool {
+	return e.damaged.Load() && e.o.Now().Sub(e.forcedAt) >= deepEvery
+}
+
+// groupsAlive are the groups that gateways say they are of. It also notes whether
+// one of them cannot read everything.
 func (e *Engine) groupsAlive(ctx context.Context) (groups []string) {
 	if e.o.Nodes == nil {
 		return nil
@@ -207,6 +215,9 @@ func (e *Engine) groupsAlive(ctx context.Context) (groups []string) {
 		return nil
 	}
 	for _, b := range beats {
+		if strings.Contains(b.LastError, codeIncomplete) {
+			e.damaged.Store(true)
+		}
 		if b.Service == "gateway" && b.Group != "" && !slices.Contains(groups, b.Group) {
 			groups = append(groups, b.Group)
 		}
@@ -255,6 +266,12 @@ func (e *Engine) rewrite(ctx context.Context, synced bool) error {
 		return err
 	}
 	e.deep, e.deepAt = false, e.o.Now()
+	if e.forced() {
+		e.damaged.Store(false)
+		e.forcedAt = e.deepAt
+		missing = slices.Collect(maps.Keys(sums))
+		lacking = true
+	}
 	if synced && len(missing) == 0 && !lacking {
 		return nil
 	}

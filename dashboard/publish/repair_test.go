@@ -11,6 +11,9 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/dashboard/sqlite"
 	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/fleet"
+	"github.com/sluice-gateway/sluice/pkg/notice"
+	wire "github.com/sluice-gateway/sluice/pkg/publish"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
@@ -290,6 +293,128 @@ func TestRunRepairsByItself(t *testing.T) {
 	testenv.EventuallyNoError(t, 10*time.Second, func() error { return s.holds(e, "default", want) })
 	cancel()
 	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestATamperedRootIsMended: its fields still say what they should, but gateways
+// refuse it.
+func TestATamperedRootIsMended(t *testing.T) {
+	s, e, want := filled(t)
+	key := "sluice:{cfg}:root:default"
+	for _, field := range []string{"sig", "root"} {
+		good, err := s.redis.Client().HGet(t.Context(), key, field).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.redis.Client().HSet(t.Context(), key, field, good[:len(good)-2]+"xx").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Repair(t.Context(), false); err != nil {
+			t.Error(err)
+		}
+		if err := s.holds(e, "default", want); err != nil {
+			t.Errorf("after %s was changed: %v", field, err)
+		}
+	}
+}
+
+// turned is a log that was put back to an older copy under a running dashboard.
+type turned struct {
+	publish.Log
+	newest int64
+}
+
+func (l *turned) Newest(ctx context.Context) (int64, error) {
+	if l.newest > 0 {
+		return l.newest, nil
+	}
+	return l.Log.Newest(ctx)
+}
+
+func TestALogThatWasTurnedBackGetsNoGap(t *testing.T) {
+	s := newSite(t)
+	var l *turned
+	e := s.engine(func(o *publish.Options) { l = &turned{Log: o.Log}; o.Log = l })
+	put(t, e, api("a", ""))
+	put(t, e, api("b", ""))
+	l.newest = 1
+	_, err := e.Commit(t.Context(), tester, "", func(*publish.State) ([]publish.Edit, error) {
+		return []publish.Edit{{Ref: ref("c"), Text: api("c", "")}}, nil
+	})
+	if !fault.Is(err, "publish.store_unavailable") {
+		t.Errorf("a change was taken that would follow revision 2, which the store has lost: %v", err)
+	}
+}
+
+// unsettled is a log whose next number is taken by a revision that cannot be read
+// yet, as while MongoDB has no majority.
+type unsettled struct {
+	publish.Log
+	appends int
+}
+
+func (l *unsettled) Append(context.Context, publish.Revision) error {
+	l.appends++
+	return publish.ErrTaken
+}
+
+func TestARevisionThatCannotBeReadYetIsWaitedFor(t *testing.T) {
+	s := newSite(t)
+	var l *unsettled
+	e := s.engine(func(o *publish.Options) { l = &unsettled{Log: o.Log}; o.Log = l })
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := e.Commit(ctx, tester, "", func(*publish.State) ([]publish.Edit, error) {
+		return []publish.Edit{{Ref: ref("c"), Text: api("c", "")}}, nil
+	})
+	if !fault.Is(err, "publish.store_unavailable") || l.appends > 30 {
+		t.Errorf("%d attempts, then %v", l.appends, err)
+	}
+}
+
+// TestAContentThatAGatewayCannotReadIsWrittenAgain: it is there, for good, but is
+// not what its name says.
+func TestAContentThatAGatewayCannotReadIsWrittenAgain(t *testing.T) {
+	s, e, want := filled(t)
+	sha := publish.Sum([]byte(want["api/api-3"]))
+	if err := s.redis.Client().Set(t.Context(), "sluice:{cfg}:c:"+sha, "bit rot", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	e.Acknowledge(notice.Applied{Node: "n", Name: "n", Epoch: 1, Generation: e.Condition().Revision,
+		Rejected: []notice.Rejected{{Org: "default", Kind: "api", ID: "api-3", Code: "item.missing", Kept: true}}})
+	if err := e.Repair(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.holds(e, "default", want); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAPartThatAGatewayCannotReadIsWrittenAgain: a gateway that has just started
+// does not know what was in it, so only its beat tells.
+func TestAPartThatAGatewayCannotReadIsWrittenAgain(t *testing.T) {
+	s, e, want := filled(t)
+	root, _, err := wire.NewReader(s.redis.Client(), s.keys, "default").Root(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := fmt.Sprintf("%x", root.Parts[wire.PartOf("default", "api", "api-3")])
+	if err := s.redis.Client().Set(t.Context(), "sluice:{cfg}:c:"+part, "bit rot", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = s.published("default")
+	if !fault.Is(err, "root.incomplete") {
+		t.Fatalf("got %v", err)
+	}
+	if err := fleet.NewWriter(s.redis.Client(), s.keys).Beat(t.Context(), fleet.Beat{Node: "n", Name: "n", Service: "gateway", Group: "default",
+		State: fleet.Degraded, Source: "none", LastError: err.Error()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Repair(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.holds(e, "default", want); err != nil {
 		t.Error(err)
 	}
 }

@@ -46,6 +46,7 @@ func (e *Engine) Commit(ctx context.Context, author Author, note string, build f
 		return Committed{}, err
 	}
 	defer unlock()
+	var taken turns
 	for {
 		if err := e.catchUp(ctx); err != nil {
 			return Committed{}, storeUnavailable(err)
@@ -70,12 +71,42 @@ func (e *Engine) Commit(ctx context.Context, author Author, note string, build f
 		r := Revision{N: e.state.n + 1, At: e.o.Now().UTC().Truncate(time.Millisecond), Author: author, Note: note, Changes: changes}
 		err = e.o.Log.Append(ctx, r)
 		if errors.Is(err, ErrTaken) {
+			if err := taken.wait(ctx, r.N); err != nil {
+				return Committed{}, storeUnavailable(err)
+			}
 			continue
 		}
 		if err != nil && !e.appended(ctx, r) {
 			return Committed{}, storeUnavailable(fmt.Errorf("appending revision %d: %w", r.N, err))
 		}
 		return e.settle(ctx, r, texts)
+	}
+}
+
+// turns spaces the attempts at one number. Usually the revision that has it can
+// be read at once; not so while the store has no majority for it.
+type turns struct {
+	n     int64
+	pause time.Duration
+	since time.Time
+}
+
+func (t *turns) wait(ctx context.Context, n int64) error {
+	if n != t.n {
+		*t = turns{n: n, pause: 10 * time.Millisecond, since: time.Now()}
+		return nil
+	}
+	if time.Since(t.since) > settleTimeout {
+		return fmt.Errorf("revision %d exists, but cannot be read", n)
+	}
+	timer := time.NewTimer(t.pause)
+	defer timer.Stop()
+	t.pause = min(2*t.pause, time.Second)
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for revision %d: %w", n, ctx.Err())
 	}
 }
 
@@ -88,7 +119,7 @@ func (e *Engine) admit(ctx context.Context) error {
 	}
 	if e.behind {
 		return fault.New(fault.Unavailable, "publish.store_behind",
-			"Redis holds a newer configuration than the store, so the store was restored from an old backup: run `sluice-dashboard restore`, which starts a new signed epoch")
+			"Redis holds a newer configuration than the store, so the store was restored from an old backup: restore a backup that is newer than the published configuration")
 	}
 	return nil
 }
@@ -165,6 +196,9 @@ func (e *Engine) catchUp(ctx context.Context) error {
 	newest, err := e.o.Log.Newest(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the newest revision: %w", err)
+	}
+	if newest < e.state.n { // whatever is appended now would leave a gap
+		return fmt.Errorf("the log ends at revision %d, but had revision %d: the store was put back to an older copy; start this dashboard again", newest, e.state.n)
 	}
 	for e.state.n < newest {
 		revisions, err := e.o.Log.Since(ctx, e.state.n, batch)

@@ -50,6 +50,12 @@ type Condition struct {
 	Error       string `json:"error,omitempty"` // why repair last did not succeed
 }
 
+// By these codes gateways say that they could not fetch a text, or a part.
+const (
+	codeMissing    = "item.missing"
+	codeIncomplete = "root.incomplete"
+)
+
 // keepAcks is how many acknowledgements are kept of each node.
 const keepAcks = 1000
 
@@ -91,10 +97,17 @@ func (a *acknowledgements) add(n notice.Applied, at time.Time) bool {
 	}
 	node.name, node.group, node.at = n.Name, n.Group, at
 	if last := len(node.list) - 1; last >= 0 {
-		l := node.list[last]
+		l := &node.list[last]
+		if n.Epoch == l.epoch && n.Generation == l.generation && !slices.Equal(n.Rejected, l.rejected) {
+			l.rejected = n.Rejected // what could not be fetched at first could later
+			return true
+		}
 		if n.Epoch < l.epoch || n.Epoch == l.epoch && n.Generation <= l.generation {
 			return false
 		}
+	}
+	if last := len(node.list) - 1; last >= 0 && slices.Equal(n.Rejected, node.list[last].rejected) {
+		n.Rejected = node.list[last].rejected // what stays rejected is kept once, not with each generation
 	}
 	if len(node.list) == keepAcks {
 		node.list = slices.Delete(node.list, 0, keepAcks/10)
@@ -119,8 +132,13 @@ func (a *acknowledgements) first(node string, epoch, generation int64) (first ac
 	return ack{}, false
 }
 
-// Acknowledge takes a gateway's word that it runs a generation.
+// Acknowledge takes a gateway's word that it runs a generation. If it could not
+// read everything, contents in Redis are missing or wrong, and are written again.
 func (e *Engine) Acknowledge(a notice.Applied) {
+	if slices.ContainsFunc(a.Rejected, func(r notice.Rejected) bool { return r.Code == codeMissing }) {
+		e.damaged.Store(true)
+		e.Wake()
+	}
 	if e.acks.add(a, e.o.Now()) {
 		e.emit(EventAcknowledged, a.Generation)
 	}

@@ -83,3 +83,26 @@ func TestTheExpectedRootIsTheOneInRedis(t *testing.T) {
 		t.Errorf("got %+v, %v", st, err)
 	}
 }
+
+// TestALaterAcknowledgementOfTheSameGenerationCounts: a text could not be fetched
+// at first, then it could.
+func TestALaterAcknowledgementOfTheSameGenerationCounts(t *testing.T) {
+	s := newSite(t)
+	e := s.engine()
+	put(t, e, api("a", ""))
+	if err := fleet.NewWriter(s.redis.Client(), s.keys).Beat(t.Context(), fleet.Beat{Node: "n", Name: "n", Service: "gateway", Group: "default",
+		State: fleet.Current, Source: "live", Epoch: 1, Generation: 1}); err != nil {
+		t.Fatal(err)
+	}
+	missing := notice.Rejected{Kind: "api", Org: "default", ID: "a", Code: "item.missing", Message: "no", Kept: true}
+	for _, step := range []struct {
+		rejected []notice.Rejected
+		want     publish.NodeState
+	}{{[]notice.Rejected{missing}, publish.Rejected}, {nil, publish.Applied}, {[]notice.Rejected{missing}, publish.Rejected}} {
+		e.Acknowledge(notice.Applied{Node: "n", Name: "n", Epoch: 1, Generation: 1, Rejected: step.rejected})
+		st, err := e.Status(t.Context(), 1)
+		if err != nil || len(st.Nodes) != 1 || st.Nodes[0].State != step.want {
+			t.Errorf("after %v: %+v, %v; want %s", step.rejected, st.Nodes, err, step.want)
+		}
+	}
+}

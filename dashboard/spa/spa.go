@@ -78,7 +78,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.file(w, r, name, text)
 			return
 		}
-		if strings.HasPrefix(name, "assets/") || path.Ext(name) != "" {
+		if name == "assets" || strings.HasPrefix(name, "assets/") || path.Ext(name) != "" {
 			head.Set("Cache-Control", "no-store")
 			http.Error(w, "there is no such file", http.StatusNotFound)
 			return

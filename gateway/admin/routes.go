@@ -3,9 +3,11 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 
 	"github.com/go-chi/chi/v5"
 
@@ -53,7 +55,7 @@ func Routes(h *httpd.Health, metrics http.Handler, w *route.World) http.Handler 
 
 func state(rw http.ResponseWriter, w *route.World) {
 	t, rep := w.Load(), w.Report()
-	s := State{Epoch: rep.Epoch, Generation: rep.Generation, Root: rep.Root, Origin: rep.Origin, APIs: []API{}, Rejected: rep.Rejected}
+	s := State{Epoch: rep.Epoch, Generation: rep.Generation, Root: rep.Root, Origin: rep.Origin, APIs: []API{}, Rejected: slices.Clone(rep.Rejected)}
 	if s.Rejected == nil {
 		s.Rejected = []notice.Rejected{}
 	}
@@ -61,8 +63,12 @@ func state(rw http.ResponseWriter, w *route.World) {
 		s.Error = rep.Err.Error()
 	}
 	for a := range t.Each {
-		s.APIs = append(s.APIs, API{a.Facts.Org, a.Facts.ID, a.Facts.Name, a.Facts.ListenPath, a.Definition.Listen.Domains, a.SHA, a.Chain.Names()})
+		s.APIs = append(s.APIs, API{a.Facts.Org, a.Facts.ID, a.Facts.Name, a.Facts.ListenPath, append([]string{}, a.Definition.Listen.Domains...), a.SHA, a.Chain.Names()})
 	}
+	slices.SortFunc(s.APIs, func(a, b API) int { return cmp.Or(cmp.Compare(a.Org, b.Org), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(s.Rejected, func(a, b notice.Rejected) int {
+		return cmp.Or(cmp.Compare(a.Org, b.Org), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+	})
 	rw.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(rw).Encode(s)
 }

@@ -128,11 +128,17 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	a.beater = node.NewBeater(fleet.NewWriter(rdb, keys), a.bus, node.Options{
 		Node: me, Version: buildinfo.Version(), Start: rand.Text(), World: a.world, Load: load(counters, a.server, time.Now), Log: a.log,
 	})
-	a.reloader = route.NewReloader(a.world, compiler, a.source, route.Options{Applied: a.beater.Applied, Log: a.log})
+	a.reloader = route.NewReloader(a.world, compiler, a.source, route.Options{Applied: a.applied, Log: a.log})
 	a.subscribe(roots)
 	a.commands(compiler)
 	a.checks(rdb, me, counters)
 	return nil
+}
+
+// applied tells the fleet and the health of a reload.
+func (a *App) applied(r route.Report) {
+	a.beater.Applied(r)
+	a.health.Recheck()
 }
 
 // subscribe connects notices with who acts on them. After a gap everything that a
@@ -207,7 +213,10 @@ func (a *App) commands(compiler *route.Compiler) {
 	probes := httpd.NewClient(httpd.ClientOptions{Timeout: 5 * time.Second, MaxBody: 64 << 10, Private: true})
 	c := &node.Commands{
 		Version: buildinfo.Version(), Compiler: compiler, Prober: probes, Self: func() string { s, _ := a.self.Load().(string); return s },
-		Client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		Client: &http.Client{
+			Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 	}
 	for cmd, f := range c.Handlers() {
 		a.bus.Handle(cmd, f)

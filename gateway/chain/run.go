@@ -26,16 +26,29 @@ func (p *Panic) Error() string {
 // Run takes the exchange through the request halves. It stops at the first error
 // (a *filter.Reject is an answer, anything else a 500), and when a filter set
 // Response. A panic is returned as a *Panic.
-func (c *Chain) Run(x *filter.Exchange) (err error) {
+func (c *Chain) Run(x *filter.Exchange) error { return c.walk(x, c.steps) }
+
+// Receive is Run up to the end of the receive stage. It is for a request that is
+// refused before its chain decides anything: the answer still gets a request id
+// and what filters add on the way back.
+func (c *Chain) Receive(x *filter.Exchange) error {
+	n := 0
+	for n < len(c.steps) && (c.steps[n].stage == filter.RespondStage || c.steps[n].stage == filter.Receive) {
+		n++
+	}
+	return c.walk(x, c.steps[:n])
+}
+
+func (c *Chain) walk(x *filter.Exchange, steps []step) (err error) {
 	x.SetEntered(0)
 	defer c.guard(x, &err)
 	if x.Explain != nil {
-		return c.runExplained(x)
+		return runExplained(x, steps)
 	}
-	for i := range c.steps {
+	for i := range steps {
 		x.Enter(i)
 		x.SetEntered(i + 1)
-		s := &c.steps[i]
+		s := &steps[i]
 		if s.request == nil {
 			continue
 		}
@@ -44,30 +57,6 @@ func (c *Chain) Run(x *filter.Exchange) (err error) {
 		}
 		if x.Response != nil {
 			return nil
-		}
-	}
-	return nil
-}
-
-// Receive enters what stands before every decision about the request: filters
-// with only a response half and the receive stage. It is for a request that was
-// refused before its chain ran, so that the answer carries what every answer of
-// the API carries.
-func (c *Chain) Receive(x *filter.Exchange) (err error) {
-	x.SetEntered(0)
-	defer c.guard(x, &err)
-	for i := range c.steps {
-		s := &c.steps[i]
-		if s.stage != filter.RespondStage && s.stage != filter.Receive {
-			break
-		}
-		x.Enter(i)
-		x.SetEntered(i + 1)
-		if s.request == nil {
-			continue
-		}
-		if err := s.request.Request(x); err != nil {
-			return s.wrap(err)
 		}
 	}
 	return nil
@@ -104,11 +93,11 @@ func (c *Chain) Unwind(x *filter.Exchange) (err error) {
 
 // runExplained is Run with timings and decisions, for the one request that
 // somebody looks at.
-func (c *Chain) runExplained(x *filter.Exchange) error {
-	for i := range c.steps {
+func runExplained(x *filter.Exchange, steps []step) error {
+	for i := range steps {
 		x.Enter(i)
 		x.SetEntered(i + 1)
-		s := &c.steps[i]
+		s := &steps[i]
 		if s.request == nil {
 			continue
 		}

@@ -24,7 +24,6 @@ const (
 	ErrAborted                          // 499: the client is gone, or the context ended
 	ErrRequestBody                      // 400, or 408 with ErrSlow: the request's body could not be read
 	ErrRequest                          // 500: the request cannot be written as HTTP/1.1
-	ErrPoolClosed                       // 503: Close was called
 )
 
 // String is a word for logs and metrics.
@@ -56,8 +55,6 @@ func (k Kind) String() string {
 		return "request_body"
 	case ErrRequest:
 		return "request"
-	case ErrPoolClosed:
-		return "pool_closed"
 	}
 	return "unknown"
 }

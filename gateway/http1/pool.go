@@ -7,13 +7,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/http1/wire"
 )
 
 // Pool holds the connections to one target. Safe for concurrent use.
 type Pool struct {
 	c    PoolConfig
-	lim  limits
-	bufs buffers
+	lim  wire.Limits
+	bufs wire.Buffers
 
 	mu      sync.Mutex
 	idle    []*upConn // the last one given back is the first one taken
@@ -30,20 +32,19 @@ type waiter struct{ ch chan *upConn }
 // NewPool makes a pool; it dials on demand.
 func NewPool(c PoolConfig) *Pool {
 	c = c.WithDefaults()
-	return &Pool{c: c, lim: limits{line: c.Head, head: c.Head, fields: c.Fields, trailer: c.Trailer}}
+	return &Pool{c: c, lim: wire.Limits{Line: c.Head, Head: c.Head, Fields: c.Fields, Trailer: c.Trailer}}
 }
 
-// Close closes idle connections at once and busy ones when they are given back.
-// Waiting and later requests fail with ErrPoolClosed.
+// Close makes the pool keep no connection any more: idle ones are closed at once,
+// busy ones when they are given back. Requests that wait, and later ones, are
+// still sent, each on a connection of its own, within the same limits: whoever
+// holds a pool that was retired meanwhile ends well.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
-	idle, waiters := p.idle, p.waiters
-	p.idle, p.waiters = nil, nil
+	idle := p.idle
+	p.idle = nil
 	p.mu.Unlock()
-	for _, w := range waiters {
-		close(w.ch)
-	}
 	for _, c := range idle {
 		p.drop(c)
 	}
@@ -62,10 +63,6 @@ func (p *Pool) Stats() PoolStats {
 // borrow returns an idle connection or a new one; a new one surely when fresh.
 func (p *Pool) borrow(ctx context.Context, fresh bool, until time.Time) (*upConn, error) {
 	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil, &Error{Kind: ErrPoolClosed}
-	}
 	if n := len(p.idle); n > 0 && !fresh {
 		c := p.idle[n-1]
 		p.idle[n-1] = nil
@@ -107,8 +104,11 @@ func (p *Pool) wait(ctx context.Context, w *waiter, until time.Time) (*upConn, e
 	defer t.Stop()
 	var err *Error
 	select {
-	case c, ok := <-w.ch:
-		return p.given(ctx, c, ok, until)
+	case c := <-w.ch:
+		if c == nil {
+			return p.dial(ctx, until)
+		}
+		return c, nil
 	case <-t.C:
 		err = &Error{Kind: kind}
 	case <-ctx.Done():
@@ -121,24 +121,13 @@ func (p *Pool) wait(ctx context.Context, w *waiter, until time.Time) (*upConn, e
 	}
 	p.mu.Unlock()
 	if i < 0 { // it was served meanwhile: pass it on
-		if c, ok := <-w.ch; ok && c != nil {
+		if c := <-w.ch; c != nil {
 			p.giveBack(c)
-		} else if ok {
+		} else {
 			p.vacate()
 		}
 	}
 	return nil, err
-}
-
-// given takes what a waiter got.
-func (p *Pool) given(ctx context.Context, c *upConn, ok bool, until time.Time) (*upConn, error) {
-	switch {
-	case !ok:
-		return nil, &Error{Kind: ErrPoolClosed}
-	case c == nil:
-		return p.dial(ctx, until)
-	}
-	return c, nil
 }
 
 // dial opens a connection in a place that is counted already.
@@ -154,7 +143,7 @@ func (p *Pool) dial(ctx context.Context, until time.Time) (*upConn, error) {
 	nc, err := p.c.Dial(dctx, "tcp", p.c.Address)
 	if err == nil {
 		c := newUpConn(p, nc)
-		p.c.Clock.add(c)
+		p.c.Clock.Add(c)
 		return c, nil
 	}
 	p.vacate()
@@ -180,7 +169,7 @@ func (p *Pool) giveBack(c *upConn) {
 		w.ch <- c
 		return
 	}
-	if p.closed || len(p.idle) >= p.c.MaxIdle || !c.idle.set(p.c.Clock.after(p.c.IdleTimeout)) {
+	if p.closed || len(p.idle) >= p.c.MaxIdle || !c.idle.Set(p.c.Clock.After(p.c.IdleTimeout)) {
 		p.mu.Unlock()
 		p.drop(c)
 		return
@@ -192,7 +181,7 @@ func (p *Pool) giveBack(c *upConn) {
 // drop closes a connection that is in nobody's hands.
 func (p *Pool) drop(c *upConn) {
 	_ = c.nc.Close()
-	p.c.Clock.remove(c)
+	p.c.Clock.Remove(c)
 	p.vacate()
 }
 

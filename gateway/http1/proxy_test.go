@@ -37,7 +37,7 @@ func (p *proxy) Serve(w message.Writer, r *message.Request) {
 			status = 408
 		case k == http1.ErrRequestBody:
 			status = 400
-		case k == http1.ErrQueueFull, k == http1.ErrQueueTimeout, k == http1.ErrPoolClosed:
+		case k == http1.ErrQueueFull, k == http1.ErrQueueTimeout:
 			status = 503
 		case k.Timeout():
 			status = 504

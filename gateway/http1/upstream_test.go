@@ -404,11 +404,53 @@ func TestPoolQueueAndClose(t *testing.T) {
 		t.Errorf("stats %+v, %d accepted", s, o.Accepted())
 	}
 	p.Close()
-	go do()
-	if err := <-done; http1.KindOf(err) != http1.ErrPoolClosed {
-		t.Errorf("after Close: %v", err)
-	}
 	eventually(t, "all are closed", func() bool { return o.Open() == 0 && p.Stats().Open == 0 })
+}
+
+func TestAClosedPoolKeepsNothingAndStillSends(t *testing.T) {
+	gate := make(chan struct{}, 8)
+	o := http1test.NewOrigin(t, func(q *http1test.Request) string {
+		<-gate
+		return http1test.Echo(q)
+	})
+	p := http1.NewPool(http1.PoolConfig{Address: o.Addr(), MaxConnections: 1, Queue: 4})
+	done := make(chan error, 8)
+	do := func() {
+		r := &message.Request{Method: "GET", Host: "h", Body: message.NoBody, Context: context.Background()}
+		resp, err := p.Do(context.Background(), r, http1.Outbound{Target: "/"})
+		if err == nil {
+			_, err = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+		done <- err
+	}
+	go do()
+	eventually(t, "the first is at the origin", func() bool { return len(o.Requests()) == 1 })
+	go do()
+	go do()
+	eventually(t, "two wait", func() bool { return p.Stats().Waiting == 2 })
+	p.Close()
+	go do()
+	eventually(t, "a later one waits too", func() bool { return p.Stats().Waiting == 3 })
+	for range 4 {
+		gate <- struct{}{}
+	}
+	for range 4 {
+		if err := <-done; err != nil {
+			t.Errorf("around Close: %v", err)
+		}
+	}
+	eventually(t, "nothing is kept", func() bool { return o.Open() == 0 })
+	if s := p.Stats(); s.Open != 0 || s.Idle != 0 || s.Waiting != 0 || s.Dials != 4 || s.Reused != 0 || o.Accepted() != 4 {
+		t.Errorf("stats %+v, %d accepted; want each exchange on a connection of its own", s, o.Accepted())
+	}
+	gate <- struct{}{}
+	do()
+	if err := <-done; err != nil {
+		t.Errorf("long after Close: %v", err)
+	}
+	eventually(t, "nothing is kept", func() bool { return o.Open() == 0 && p.Stats().Open == 0 })
+	p.Close()
 }
 
 func TestIdleConnectionsExpire(t *testing.T) {

@@ -4,7 +4,9 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,7 +53,7 @@ type Beater struct {
 
 	now      chan struct{}
 	draining atomic.Bool
-	redisOK  atomic.Bool
+	lost     bool // the last beat did not arrive; of Run
 
 	mu      sync.Mutex
 	applied []route.Report // not acknowledged yet
@@ -81,9 +83,6 @@ func (b *Beater) Applied(r route.Report) {
 
 // Drain makes every further beat say that the gateway is about to stop.
 func (b *Beater) Drain() { b.draining.Store(true) }
-
-// RedisOK tells whether the last beat arrived.
-func (b *Beater) RedisOK() bool { return b.redisOK.Load() }
 
 // Run beats until ctx ends, then leaves the fleet.
 func (b *Beater) Run(ctx context.Context) error {
@@ -118,11 +117,12 @@ func (b *Beater) acknowledge(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 		err := b.notices.Publish(ctx, notice.AppliedKind, notice.Applied{
 			Node: b.o.Node.ID, Name: b.o.Node.Name, Group: b.o.Node.Group,
-			Epoch: r.Epoch, Generation: r.Generation, Root: r.Root, Millis: r.Took.Milliseconds(), Rejected: r.Rejected,
+			Epoch: r.Epoch, Generation: r.Generation, Root: r.Root, Millis: r.Took.Milliseconds(), Rejected: cut(r.Rejected, ackReasons),
 		})
 		cancel()
 		if err != nil {
-			b.o.Log.Debug("an acknowledgement was lost; the next beat says the same", "error", err, "generation", r.Generation)
+			b.o.Log.Debug("acknowledgements were lost; the next beat says the same", "error", err, "generation", r.Generation)
+			return
 		}
 	}
 }
@@ -134,29 +134,30 @@ func (b *Beater) beat(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
 	err := b.beats.Beat(ctx, b.say())
-	if was := b.redisOK.Swap(err == nil); was != (err == nil) {
-		if err != nil {
-			b.o.Log.Warn("beats do not arrive", "error", err)
-		} else {
-			b.o.Log.Info("beats arrive")
-		}
+	switch {
+	case err != nil && !b.lost:
+		b.o.Log.Warn("beats do not arrive", "error", err)
+	case err == nil && b.lost:
+		b.o.Log.Info("beats arrive again")
 	}
+	b.lost = err != nil
 }
 
 func (b *Beater) say() fleet.Beat {
 	r := b.o.World.Report()
 	beat := fleet.Beat{
 		Node: b.o.Node.ID, Name: b.o.Node.Name, Group: b.o.Node.Group, Service: "gateway", Version: b.o.Version, Address: b.o.Address,
-		Start: b.o.Start, StartedAt: b.since, Epoch: r.Epoch, Generation: r.Generation, Root: r.Root, Rejected: cut(r.Rejected),
-		Source: r.Origin, RedisOK: b.redisOK.Load(), Load: b.o.Load(),
+		Start: b.o.Start, StartedAt: b.since, Epoch: r.Epoch, Generation: r.Generation, Root: r.Root, Rejected: cut(r.Rejected, beatReasons),
+		Source: r.Origin, RedisOK: true /* of a beat that arrives */, Load: b.o.Load(),
 	}
 	if beat.Source == "" {
 		beat.Source = "none"
 	}
 	if r.Err != nil {
-		beat.LastError = r.Err.Error()
+		beat.LastError = shorten(r.Err.Error())
 	}
 	beat.State, beat.Reason = state(r, b.draining.Load())
+	beat.Reason = shorten(beat.Reason)
 	return beat
 }
 
@@ -172,11 +173,38 @@ func state(r route.Report, draining bool) (fleet.State, string) {
 		return fleet.Rejected, r.Rejected[0].Message
 	case r.Origin == "disk":
 		return fleet.Degraded, "it serves the last-known-good state from its disk"
+	case r.Origin == "":
+		return fleet.CatchingUp, "it has no configuration yet"
 	}
 	return fleet.Current, ""
 }
 
-// cut bounds what a beat carries.
-func cut(list []notice.Rejected) []notice.Rejected {
-	return list[:min(len(list), 50)]
+// What a beat and an acknowledgement carry at most: either is refused, or is a
+// burden to every dashboard, when it is too large.
+const (
+	beatReasons = 24 << 10 // bytes of rejections in JSON
+	ackReasons  = 1 << 20
+	longest     = 1000 // bytes of one reason
+)
+
+// cut keeps the first rejections up to a size, with reasons that are not too long.
+func cut(list []notice.Rejected, size int) []notice.Rejected {
+	var kept []notice.Rejected
+	for _, r := range list {
+		r.Message = shorten(r.Message)
+		text, err := json.Marshal(r)
+		if size -= len(text) + 1; err != nil || size < 0 {
+			break
+		}
+		kept = append(kept, r)
+	}
+	return kept
+}
+
+// shorten ends a long text at the end of a character.
+func shorten(s string) string {
+	if len(s) <= longest {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longest], "") + "…"
 }

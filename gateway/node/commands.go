@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/route"
@@ -19,7 +22,7 @@ const runBody = 64 << 10
 
 // Prober makes guarded outbound calls.
 type Prober interface {
-	Get(ctx context.Context, url string) (status int, header http.Header, body []byte, err error)
+	Do(r *http.Request) (*http.Response, error)
 }
 
 // Commands answers what dashboards ask of this gateway.
@@ -30,7 +33,7 @@ type Commands struct {
 	// Self tells the base URL of a plain listener of this gateway, such as
 	// "http://127.0.0.1:8080".
 	Self   func() string
-	Client *http.Client // for Self
+	Client *http.Client // for Self; it must follow no redirect and change nothing
 }
 
 // Handlers returns the answers by command.
@@ -60,12 +63,19 @@ func (c *Commands) probe(ctx context.Context, payload json.RawMessage) (any, err
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(q.TimeoutMillis)*time.Millisecond)
 		defer cancel()
 	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, q.URL, nil)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "probe.invalid", "%q cannot be called: write a URL such as http://10.0.0.5:3000/health", q.URL)
+	}
 	began := time.Now()
-	status, _, _, err := c.Prober.Get(ctx, q.URL)
-	a := notice.ProbeReply{Status: status, Millis: time.Since(began).Milliseconds()}
+	resp, err := c.Prober.Do(r)
+	a := notice.ProbeReply{Millis: time.Since(began).Milliseconds()}
 	if err != nil {
 		a.Error = err.Error()
+		return a, nil
 	}
+	a.Status = resp.StatusCode
+	_ = resp.Body.Close()
 	return a, nil
 }
 
@@ -76,12 +86,19 @@ func (c *Commands) run(ctx context.Context, payload json.RawMessage) (any, error
 	if err := json.Unmarshal(payload, &q); err != nil {
 		return nil, malformed(err)
 	}
+	if !strings.HasPrefix(q.Target, "/") {
+		return nil, fault.New(fault.Invalid, "run.invalid", "the target %q is not a path; begin it with a slash", q.Target)
+	}
 	r, err := http.NewRequestWithContext(ctx, q.Method, c.Self()+q.Target, bytes.NewReader(q.Body))
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "run.invalid", "the request cannot be made: %v", err)
 	}
 	r.Host = q.Host
+	r.Header.Set("User-Agent", "") // none but the caller's
 	for _, h := range q.Headers {
+		if strings.EqualFold(h[0], "User-Agent") {
+			r.Header.Del(h[0])
+		}
 		r.Header.Add(h[0], h[1])
 	}
 	began := time.Now()
@@ -91,8 +108,8 @@ func (c *Commands) run(ctx context.Context, payload json.RawMessage) (any, error
 	}
 	defer func() { _ = resp.Body.Close() }()
 	a := notice.RunReply{Status: resp.StatusCode, Millis: time.Since(began).Milliseconds()}
-	for name, values := range resp.Header {
-		for _, v := range values {
+	for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
+		for _, v := range resp.Header[name] {
 			a.Headers = append(a.Headers, [2]string{name, v})
 		}
 	}

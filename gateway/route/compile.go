@@ -168,8 +168,14 @@ func rejection(it Item, p fault.Problem, kept bool) notice.Rejected {
 	return notice.Rejected{Org: it.Org, Kind: it.Kind, ID: it.ID, Code: string(p.Code), Message: msg, Kept: kept}
 }
 
-// compile returns the API, or problems, or neither for a disabled one.
-func (c *Compiler) compile(it Item) (*API, []fault.Problem) {
+// compile returns the API, or problems, or neither for a disabled one. A panic is a
+// problem of the object: the same one would end every gateway, again at each start.
+func (c *Compiler) compile(it Item) (made *API, found []fault.Problem) {
+	defer func() {
+		if p := recover(); p != nil {
+			made, found = nil, []fault.Problem{{Code: "compile.failed", Message: fmt.Sprintf("the gateway failed to compile it: %v", p), Severity: fault.Error}}
+		}
+	}()
 	d, problems := apidef.DecodeStored(it.Text)
 	if d != nil {
 		problems = append(problems, apidef.Validate(d)...)

@@ -10,7 +10,7 @@ import (
 // Counters count exchanges: an Observer that costs a few atomic additions.
 type Counters struct {
 	bounds  []time.Duration
-	status  [600]atomic.Uint64
+	status  [1000]atomic.Uint64
 	latency []atomic.Uint64 // one more than bounds: the last is everything above
 	sum     atomic.Int64    // nanoseconds
 	bytes   atomic.Uint64
@@ -26,9 +26,7 @@ func NewCounters(bounds []time.Duration) *Counters {
 
 // Observe counts one exchange.
 func (c *Counters) Observe(_ *filter.Exchange, o Outcome) {
-	if o.Status >= 0 && o.Status < len(c.status) {
-		c.status[o.Status].Add(1)
-	}
+	c.status[min(max(o.Status, 0), len(c.status)-1)].Add(1)
 	i := 0
 	for i < len(c.bounds) && o.Duration > c.bounds[i] {
 		i++
@@ -54,16 +52,17 @@ type Counts struct {
 // Read returns the counts since the start.
 func (c *Counters) Read() Counts {
 	out := Counts{Status: map[int]uint64{}, Latency: map[time.Duration]uint64{}, Bytes: c.bytes.Load(), Aborted: c.aborted.Load(), Sum: time.Duration(c.sum.Load())}
+	var below uint64
+	for i, b := range c.bounds {
+		below += c.latency[i].Load()
+		out.Latency[b] = below
+	}
+	// in the reverse order of Observe, so that no bucket is above the total
 	for i := range c.status {
 		if n := c.status[i].Load(); n > 0 {
 			out.Status[i] = n
 			out.Total += n
 		}
-	}
-	var below uint64
-	for i, b := range c.bounds {
-		below += c.latency[i].Load()
-		out.Latency[b] = below
 	}
 	return out
 }

@@ -33,7 +33,7 @@ func (h *Handler) refuse(x *filter.Exchange, c *chain.Chain, err error) {
 	}
 	x.Refusal = r
 	status, contentType, text := r.Status, "application/json", []byte(nil)
-	if render, ok := c.ErrorBody(r.Status); ok {
+	if render, ok := c.ErrorBody(r.Status); ok && r.Status != upstream.StatusClientClosed {
 		data := filter.ErrorData{Status: r.Status, Code: string(r.Code), Message: r.Message, RequestID: x.ID, Path: x.Request.Path}
 		if x.API != nil {
 			data.API = x.API.Name
@@ -52,9 +52,7 @@ func (h *Handler) refuse(x *filter.Exchange, c *chain.Chain, err error) {
 	for _, f := range r.Header {
 		x.Response.Header.Add(f[0], f[1])
 	}
-	if status != upstream.StatusClientClosed {
-		x.Response.Header.Add("Cache-Control", "no-store")
-	}
+	x.Response.Header.Add("Cache-Control", "no-store")
 }
 
 func apiID(x *filter.Exchange) string {

@@ -10,6 +10,7 @@ package serve
 
 import (
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/chain"
@@ -18,8 +19,8 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/route"
 )
 
-// Observer sees every exchange after its last byte. It must not block and must
-// not keep the exchange.
+// Observer sees every exchange after its last byte, while its messages are still
+// valid. It must not block and must not keep the exchange.
 type Observer interface {
 	Observe(x *filter.Exchange, o Outcome)
 }
@@ -60,8 +61,26 @@ func (h *Handler) Serve(w message.Writer, r *message.Request) {
 	x.Request, x.Node, x.Start, x.Client = r, h.o.Node, time.Now(), r.Remote.Addr().Unmap()
 	x.ClientScheme, x.ClientHost = r.Scheme, r.Host
 
-	table := h.o.World.Load()
-	api, ep, err := table.Match(r, x)
+	out := Outcome{Status: http.StatusInternalServerError, Aborted: true} // of a panic
+	whole := false
+	defer func() {
+		out.Duration = time.Since(x.Start)
+		h.o.Observer.Observe(x, out)
+		if x.Response != nil {
+			_ = x.Response.Body.Close()
+		}
+		if whole { // else whoever panicked may still hold it
+			h.exchanges.Put(x)
+		}
+	}()
+	h.unwind(x, h.answer(x))
+	out = h.write(w, x)
+	whole = true
+}
+
+// answer sets the exchange's response and returns the chain that takes it back.
+func (h *Handler) answer(x *filter.Exchange) *chain.Chain {
+	api, ep, err := h.o.World.Load().Match(x.Request, x)
 	c := h.o.Unmatched
 	switch {
 	case ep != nil:
@@ -81,12 +100,7 @@ func (h *Handler) Serve(w message.Writer, r *message.Request) {
 	if err != nil {
 		h.refuse(x, c, err)
 	}
-	h.unwind(x, c)
-
-	out := h.write(w, x)
-	out.Duration = time.Since(x.Start)
-	h.o.Observer.Observe(x, out)
-	h.exchanges.Put(x)
+	return c
 }
 
 // unwind takes the response back through the chain. A filter whose way back

@@ -26,13 +26,11 @@ func (b *buffers) get() *[bufferSize]byte {
 
 func (b *buffers) put(v *[bufferSize]byte) { b.p.Put(v) }
 
-// write sends the exchange's response to the client and gives the upstream's
-// connection back. A response that cannot be completed ends so that the client
-// can tell.
+// write sends the exchange's response to the client. A response that cannot be
+// completed ends so that the client can tell.
 func (h *Handler) write(w message.Writer, x *filter.Exchange) Outcome {
 	resp := x.Response
-	defer func() { _ = resp.Body.Close() }()
-	if resp.Status == upstream.StatusClientClosed || x.Request.Abort.Fired() {
+	if x.Request.Abort.Fired() || x.Refusal != nil && x.Refusal.Status == upstream.StatusClientClosed {
 		w.Fail()
 		return Outcome{Status: upstream.StatusClientClosed, Aborted: true}
 	}
@@ -55,11 +53,16 @@ func (h *Handler) write(w message.Writer, x *filter.Exchange) Outcome {
 	return out
 }
 
-// copy streams the body. Bytes of a body whose length nobody knows are sent as
-// they come; others may gather in the writer's buffer.
+// copy streams the body. One that comes from the engine writes itself: without a
+// copy, and flushing before it waits where the response is a stream. Of others,
+// bytes whose length nobody knows are sent as they come.
 func (h *Handler) copy(w message.Writer, resp *message.Response) error {
 	if resp.ContentLength == 0 {
 		return nil
+	}
+	if own, ok := resp.Body.(io.WriterTo); ok {
+		_, err := own.WriteTo(w)
+		return err
 	}
 	buf := h.buffers.get()
 	defer h.buffers.put(buf)

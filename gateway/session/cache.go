@@ -53,8 +53,10 @@ type merged struct {
 	session *access.Session
 }
 
+// fresh tells whether Redis need not be asked. An entry from the future is not:
+// the clock went back, and nobody knows how old it is.
 func (it *item) fresh(now time.Time, ttl time.Duration) bool {
-	return !it.expired.Load() && it.usable(now, ttl)
+	return !it.expired.Load() && time.Duration(now.UnixNano()-it.fetched.Load()).Abs() < ttl
 }
 
 func (it *item) usable(now time.Time, within time.Duration) bool {
@@ -103,7 +105,7 @@ func (s *shard) look(hash string, now time.Time, unknownTTL time.Duration) (*ite
 		}
 		return it, isKnown
 	}
-	if at, ok := s.unknown[hash]; ok && now.Sub(at) < unknownTTL {
+	if at, ok := s.unknown[hash]; ok && now.Sub(at).Abs() < unknownTTL {
 		return nil, isUnknown
 	}
 	return nil, isMissing

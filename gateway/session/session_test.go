@@ -416,3 +416,28 @@ func BenchmarkSession(b *testing.B) {
 		})
 	}
 }
+
+// TestAClockThatGoesBackMakesNothingFresh: else an entry would be used, without
+// asking, until the clock has come to where it was.
+func TestAClockThatGoesBackMakesNothingFresh(t *testing.T) {
+	m := newMemory()
+	now := time.Now()
+	l := session.New(m, func(s string) string { return s }, nil, session.Options{Now: func() time.Time { return now }})
+	m.Put(t, keyring.Entry{Hash: "abcdefgh1", Version: 1, Key: access.Key{ID: "k", Org: "default", State: access.KeyActive, Version: 1}})
+	if _, err := l.Session(t.Context(), "abcdefgh1"); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(-time.Hour)
+	m.Put(t, keyring.Entry{Hash: "abcdefgh1", Version: 2, Revoked: true})
+	if _, err := l.Session(t.Context(), "abcdefgh1"); !errors.Is(err, key.ErrRevoked) {
+		t.Errorf("a revoked key: %v", err)
+	}
+	if _, err := l.Session(t.Context(), "unknown-1"); !errors.Is(err, key.ErrUnknown) {
+		t.Fatal(err)
+	}
+	now = now.Add(-time.Hour)
+	m.Put(t, keyring.Entry{Hash: "unknown-1", Version: 1, Key: access.Key{ID: "k2", Org: "default", State: access.KeyActive, Version: 1}})
+	if _, err := l.Session(t.Context(), "unknown-1"); err != nil {
+		t.Errorf("a key that was made meanwhile: %v", err)
+	}
+}

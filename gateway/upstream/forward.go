@@ -37,6 +37,7 @@ func newPool(u apidef.Upstream, clock *http1.Clock) (*pool, error) {
 		if err != nil {
 			return nil, err
 		}
+		made.takes = t.EffectiveWeight() > 0
 		p.targets = append(p.targets, made)
 		weights = append(weights, t.EffectiveWeight())
 	}
@@ -45,7 +46,8 @@ func newPool(u apidef.Upstream, clock *http1.Clock) (*pool, error) {
 }
 
 // Forward calls a target. Where no byte of the request could be sent because no
-// connection was to be had, the next target in turn is tried, each at most once.
+// connection was to be had, the next target that takes calls is tried, each at
+// most once.
 func (p *pool) Forward(x *filter.Exchange) error {
 	first := p.turn.pick()
 	if first < 0 {
@@ -56,8 +58,12 @@ func (p *pool) Forward(x *filter.Exchange) error {
 		deadline = x.Start.Add(p.total)
 	}
 	var err error
-	for i, at := 0, first; i < len(p.targets); i, at = i+1, (at+1)%len(p.targets) {
-		if err = p.call(x, p.targets[at], deadline); err == nil || !unreached(err) {
+	for i := range p.targets {
+		t := p.targets[(first+i)%len(p.targets)]
+		if !t.takes {
+			continue
+		}
+		if err = p.call(x, t, deadline); err == nil || !unreached(err) {
 			break
 		}
 	}
@@ -135,6 +141,9 @@ func refusal(err error) error {
 		status, code, msg = StatusClientClosed, "client.closed", "the client went away"
 	case http1.ErrRequestBody:
 		status, code, msg = http.StatusBadRequest, "request.body", "the request body could not be read to its end"
+		if errors.Is(err, http1.ErrSlow) {
+			status, code, msg = http.StatusRequestTimeout, "request.slow", "the request body did not come in time"
+		}
 	case http1.ErrRequest:
 		status, code, msg = http.StatusInternalServerError, "request.unwritable", "the request cannot be written for the upstream"
 	}

@@ -62,6 +62,9 @@ func (m *Manager) Release(f filter.Forwarder) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.lent[p.key] != p { // given back too often
+		return
+	}
 	if p.uses--; p.uses > 0 {
 		return
 	}
@@ -71,7 +74,7 @@ func (m *Manager) Release(f filter.Forwarder) {
 	}
 }
 
-// Close closes the idle connections of every pool, at the end of the process.
+// Close makes every pool keep no connection any more, at the end of the process.
 func (m *Manager) Close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -17,6 +17,7 @@ type target struct {
 	url    string // as configured, for records
 	host   string // of the Host field
 	prefix string // of every path, without a slash at its end
+	takes  bool   // calls: its weight is not 0
 	conns  *http1.Pool
 }
 

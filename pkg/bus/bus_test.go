@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -254,4 +255,20 @@ func mustSeal(t testing.TB, k *trust.Keys, domain string, plain []byte) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+func TestAFloodOfOutdatedMessagesIsNoFloodOfLines(t *testing.T) {
+	var log bytes.Buffer
+	b := New(nil, newKeys(t), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	old, err := encodeNotice(b.keys, noticeChannel, envelope{V: envelopeVersion, Kind: notice.ConfigChangedKind,
+		Time: time.Now().Add(-time.Hour).UnixMilli(), Nonce: "n", Payload: json.RawMessage(`{}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		b.deliver(t.Context(), noticeChannel, old)
+	}
+	if lines := bytes.Count(log.Bytes(), []byte("\n")); lines == 0 || lines > 20 || b.Stats().Stale != 1000 {
+		t.Errorf("%d lines for %d messages", lines, b.Stats().Stale)
+	}
 }

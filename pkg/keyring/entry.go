@@ -27,6 +27,7 @@ import (
 const (
 	entryPrefix  = "sluice:key:"
 	watermarkKey = "sluice:keys:watermark"
+	passPrefix   = "{" + watermarkKey + "}:pass:" // in the watermark's slot; + id of a writer
 
 	entryDomain     = "key entry"
 	watermarkDomain = "key watermark"
@@ -37,6 +38,7 @@ const MaxEntry = 256 << 10
 
 const (
 	callTimeout = 5 * time.Second
+	passLife    = 30 * time.Minute // of a pass' mark; no pass takes longer
 	chunkSize   = 128
 	maxVersion  = 1 << 53 // the largest integer that a Redis script compares exactly
 )

@@ -87,7 +87,6 @@ func TestOnlyNewerVersionsAreWrittenAndTombstonesStay(t *testing.T) {
 			{"the same version, other content", live(3, "other"), 3, "three", false},
 			{"the same again", live(3, "three"), 3, "three", false},
 			{"newer by more digits", live(10, "ten"), 10, "ten", false},
-			{"an older tombstone", tombstone(9), 10, "ten", false},
 			{"revoked", tombstone(11), 11, "", true},
 			{"an older live one", live(10, "ten"), 11, "", true},
 			{"a newer live one", live(12, "revived"), 11, "", true},
@@ -101,6 +100,62 @@ func TestOnlyNewerVersionsAreWrittenAndTombstonesStay(t *testing.T) {
 		}
 		if d, err := rdb.PTTL(t.Context(), entryPrefix+hash).Result(); err != nil || d != -1 {
 			t.Errorf("the tombstone lives %v, %v", d, err)
+		}
+	})
+}
+
+// TestARevocationWinsWhateverItsVersion: a store that was restored from an old
+// backup knows lower versions than Redis, and may still revoke.
+func TestARevocationWinsWhateverItsVersion(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		rdb, k := s.Client(), newKeys(t)
+		w, r := NewWriter(rdb, k), NewReader(rdb, k)
+		put(t, w, live(10, "ten"))
+		put(t, w, tombstone(4))
+		if e, err := r.Get(t.Context(), hash); err != nil || !e.Revoked || e.Version <= 10 {
+			t.Errorf("after the revocation: %+v, %v", e, err)
+		}
+		put(t, w, live(5, "five"), live(12, "twelve"))
+		if e, err := r.Get(t.Context(), hash); err != nil || !e.Revoked {
+			t.Errorf("after later versions: %+v, %v", e, err)
+		}
+	})
+}
+
+// TestTheWatermarkDoesNotRiseOverWhatWasLostMeanwhile: Redis comes back with the
+// watermark that the pass began from, but without what the pass has written.
+func TestTheWatermarkDoesNotRiseOverWhatWasLostMeanwhile(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		k := newKeys(t)
+		w := NewWriter(s.Client(), k)
+		t1 := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		from, err := w.Watermark(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, w, live(1, "one"))
+		s.Flush()
+		if ok, err := w.AdvanceWatermark(t.Context(), from, t1); ok || err != nil {
+			t.Errorf("Redis was emptied during the pass: %v, %v", ok, err)
+		}
+		if from, err = w.Watermark(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := w.AdvanceWatermark(t.Context(), from, t1); !ok || err != nil {
+			t.Errorf("the next pass: %v, %v", ok, err)
+		}
+		if !s.Real() {
+			return // it cannot be restored from a copy
+		}
+		copied := s.Dump()
+		if from, err = w.Watermark(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		put(t, w, tombstone(2))
+		s.Restore(copied)
+		testenv.EventuallyNoError(t, 10*time.Second, func() error { return w.rdb.Ping(t.Context()).Err() })
+		if ok, err := w.AdvanceWatermark(t.Context(), from, t1.Add(time.Hour)); ok || err != nil {
+			t.Errorf("Redis was restored during the pass: %v, %v", ok, err)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha1" // the digest that Redis scripts have; it guards a retry, not a trust decision
 	_ "embed"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,12 +31,19 @@ type Writer struct {
 	keys    *trust.Keys
 	put     *redis.Script
 	advance *redis.Script
+	id      string // names the mark of this writer's passes
+
+	mu   sync.Mutex
+	pass string // the mark of the last one
 }
 
 // NewWriter makes a writer.
 func NewWriter(rdb redis.UniversalClient, k *trust.Keys) *Writer {
-	return &Writer{rdb: rdb, keys: k, put: redis.NewScript(entryScript), advance: redis.NewScript(watermarkScript)}
+	return &Writer{rdb: rdb, keys: k, put: redis.NewScript(entryScript), advance: redis.NewScript(watermarkScript), id: rand.Text()}
 }
+
+// rounds bounds how often an entry is written again.
+const rounds = 10
 
 type write struct {
 	entry   Entry
@@ -44,8 +53,10 @@ type write struct {
 }
 
 // Put writes entries that are newer than what is there; older ones, and those
-// that would revive a revoked key, are left out silently. A stored entry with a
-// wrong MAC never wins. Errors are faults: key.invalid, key.too_large,
+// that would revive a revoked key, are left out silently. A tombstone always wins:
+// over a live entry of a higher version, which a store that was restored from an
+// old backup does not know of, it is written with the version after that. A stored
+// entry with a wrong MAC never wins. Errors are faults: key.invalid, key.too_large,
 // key.unavailable (some entries may be written; putting all again is harmless).
 func (w *Writer) Put(ctx context.Context, entries ...Entry) error {
 	writes := make([]write, 0, len(entries))
@@ -60,8 +71,9 @@ func (w *Writer) Put(ctx context.Context, entries ...Entry) error {
 		writes = append(writes, write{entry: e, payload: p, mac: mac(w.keys, e.Hash, e.Version, p)})
 	}
 	for chunk := range slices.Chunk(writes, chunkSize) {
-		// The second and third rounds are for entries that lost against a forged one.
-		for range 3 {
+		// Further rounds are for entries that lost against a forged one, and for
+		// tombstones that lost against a live one.
+		for range rounds {
 			again, err := w.round(ctx, chunk)
 			if err != nil {
 				return err
@@ -71,7 +83,7 @@ func (w *Writer) Put(ctx context.Context, entries ...Entry) error {
 			}
 		}
 		if len(chunk) > 0 {
-			return unavailable(errors.New("forged entries keep coming back"), "write key entries")
+			return unavailable(errors.New("forged or newer entries keep coming back"), "write key entries")
 		}
 	}
 	return nil
@@ -102,10 +114,16 @@ func (w *Writer) round(ctx context.Context, chunk []write) ([]write, error) {
 			f[n], _ = there[n].(string)
 		}
 		version, _ := strconv.ParseInt(f[0], 10, 64)
-		_, err := decode(w.keys, chunk[i].entry.Hash, version, []byte(f[1]), []byte(f[2]))
+		stored, err := decode(w.keys, chunk[i].entry.Hash, version, []byte(f[1]), []byte(f[2]))
 		if errors.Is(err, ErrForged) {
 			sum := sha1.Sum([]byte(f[0] + "|" + f[2] + "|" + f[1]))
 			chunk[i].forged = hex.EncodeToString(sum[:])
+			again = append(again, chunk[i])
+			continue
+		}
+		if e := &chunk[i].entry; err == nil && e.Revoked && !stored.Revoked && version < maxVersion {
+			e.Version = version + 1
+			chunk[i].mac = mac(w.keys, e.Hash, e.Version, chunk[i].payload)
 			again = append(again, chunk[i])
 		}
 	}
@@ -135,13 +153,32 @@ func (w *Writer) load(ctx context.Context) error {
 
 // Watermark tells up to when the store's changes are in Redis. Zero when there
 // is none, or none that was written by this installation: then every key has to
-// be put again. Errors: key.unavailable.
+// be put again. It begins a pass, which AdvanceWatermark ends; a writer makes one
+// pass at a time. Errors: key.unavailable.
 func (w *Writer) Watermark(ctx context.Context) (time.Time, error) {
+	mark := rand.Text()
+	if err := w.mark(ctx, mark); err != nil {
+		return time.Time{}, err
+	}
+	w.mu.Lock()
+	w.pass = mark
+	w.mu.Unlock()
 	text, err := w.readWatermark(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
 	return w.parseWatermark(text), nil
+}
+
+// mark leaves a value that nobody else writes: if it is there at the end of a
+// pass, Redis was neither emptied nor turned back meanwhile.
+func (w *Writer) mark(ctx context.Context, mark string) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	if err := w.rdb.Set(ctx, passPrefix+w.id, mark, passLife).Err(); err != nil {
+		return unavailable(err, "begin a pass over the keys")
+	}
+	return nil
 }
 
 // SetWatermark writes the watermark, whatever is there. Several dashboards should
@@ -156,8 +193,9 @@ func (w *Writer) SetWatermark(ctx context.Context, t time.Time) error {
 }
 
 // AdvanceWatermark writes the watermark if it still is what the caller began
-// from (zero: none). It returns false when Redis was emptied or turned back, or
-// another dashboard was faster: begin again from Watermark.
+// from (zero: none). It returns false when Redis was emptied or turned back since
+// Watermark was called, even if to what the caller began from, or when another
+// dashboard was faster: begin again from Watermark.
 func (w *Writer) AdvanceWatermark(ctx context.Context, from, to time.Time) (bool, error) {
 	seen, err := w.readWatermark(ctx)
 	if err != nil {
@@ -166,9 +204,12 @@ func (w *Writer) AdvanceWatermark(ctx context.Context, from, to time.Time) (bool
 	if !w.parseWatermark(seen).Equal(from) {
 		return false, nil
 	}
+	w.mu.Lock()
+	pass := w.pass
+	w.mu.Unlock()
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	done, err := w.advance.Run(ctx, w.rdb, []string{watermarkKey}, seen, w.formatWatermark(to)).Int()
+	done, err := w.advance.Run(ctx, w.rdb, []string{watermarkKey, passPrefix + w.id}, seen, w.formatWatermark(to), pass).Int()
 	if err != nil {
 		return false, unavailable(err, "advance the watermark of keys")
 	}

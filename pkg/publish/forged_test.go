@@ -50,6 +50,9 @@ func TestForgedRootsAreRefusedAndOverwritten(t *testing.T) {
 				if c.code != "" {
 					wantCode(t, err, c.code)
 				}
+				if head, err := w.w.Head(t.Context(), "g"); err != nil || head != (Head{}) {
+					t.Errorf("a dashboard takes it for published: %+v, %v", head, err)
+				}
 				// It holds nobody up: the same update again mends it.
 				if ok, err := w.w.Publish(t.Context(), u); !ok || err != nil {
 					t.Fatalf("repair: %v, %v", ok, err)

@@ -80,7 +80,8 @@ func PartOf(org, kind, id string) int { return partOf(itemKey{org, kind, id}) }
 // texts and parts hold their texts by hash, those that were known included.
 // If something is missing or wrong the error is an *IncompleteError beside the
 // results: items and texts then hold whatever is good, and an item without a
-// text is in IncompleteError.Items. Every other error comes without results.
+// text is in IncompleteError.Items. Every other error comes without items, but
+// with the texts and parts that were fetched until then: known to the next try.
 func (r *Reader) Fetch(ctx context.Context, root *Root, known func(sha string) ([]byte, bool)) (items []Item, texts, parts map[string][]byte, err error) {
 	get := func(shas []string) (map[string][]byte, error) { return r.contents(ctx, shas, known) }
 	return assemble(root, get)
@@ -114,7 +115,7 @@ func assemble(root *Root, get func([]string) (map[string][]byte, error)) ([]Item
 	}
 	parts, err := get(want)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, parts, err
 	}
 	bad := &IncompleteError{fault: fault.New(fault.Unavailable, "root.incomplete",
 		"some of what the root of group %q (generation %d) names is missing or wrong in Redis; a dashboard repairs that within seconds", root.Group, root.Generation)}
@@ -144,7 +145,7 @@ func assemble(root *Root, get func([]string) (map[string][]byte, error)) ([]Item
 	slices.Sort(want)
 	texts, err := get(slices.Compact(want))
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, texts, parts, err
 	}
 	for _, i := range items {
 		if err := errText(texts[i.SHA], texts, i.SHA); err != nil {
@@ -181,8 +182,8 @@ func (e *IncompleteError) note(path, format string, args ...any) {
 	}
 }
 
-// contents returns texts by hash, known ones first. A nil text is one that is
-// there but wrong.
+// contents returns texts by hash, known ones first; beside an error those that it
+// has. A nil text is one that is there but wrong.
 func (r *Reader) contents(ctx context.Context, shas []string, known func(string) ([]byte, bool)) (map[string][]byte, error) {
 	found := make(map[string][]byte, len(shas))
 	var want []string
@@ -197,7 +198,7 @@ func (r *Reader) contents(ctx context.Context, shas []string, known func(string)
 	}
 	for chunk := range slices.Chunk(want, chunkKeys) {
 		if err := r.chunk(ctx, chunk, found); err != nil {
-			return nil, err
+			return found, err
 		}
 	}
 	return found, nil

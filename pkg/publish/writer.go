@@ -269,9 +269,23 @@ func (w *Writer) judge(ctx context.Context, group string) (digest string, genuin
 	return hex.EncodeToString(sum[:]), genuine, nil
 }
 
-// Head tells what is published for a group, unverified; the zero Head if nothing is.
+// Head tells what is published for a group. It is the zero Head if nothing is, and
+// if what is there would be refused by gateways, or is not what its fields claim:
+// then it has to be published again. Errors: publish.unavailable.
 func (w *Writer) Head(ctx context.Context, group string) (Head, error) {
-	return readHead(ctx, w.rdb, group)
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	v, err := w.rdb.HMGet(ctx, rootPrefix+group, fieldEpoch, fieldGeneration, fieldSHA, fieldRoot, fieldSignature).Result()
+	if err != nil {
+		return Head{}, unavailable(err, "read the root of "+group)
+	}
+	text, _ := v[3].(string)
+	sig, _ := v[4].(string)
+	root, err := Open(Envelope{Root: []byte(text), Signature: []byte(sig)}, w.keys, group)
+	if err != nil || root.Head() != parseHead(v[:3]) {
+		return Head{}, nil
+	}
+	return root.Head(), nil
 }
 
 // Missing returns those hashes whose contents are not in Redis for good: absent,

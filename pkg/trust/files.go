@@ -91,12 +91,12 @@ func (k *Keys) SaveNode(dir string) error {
 // LoadDashboard reads the set that Save wrote. Errors name the file and the
 // mend; a secret file that others may read is refused.
 func LoadDashboard(dir string) (*Keys, error) {
-	k, err := load(dir, "sluice-dashboard init")
+	k, err := load(dir, initMend)
 	if err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, signingKeyFile)
-	text, err := readKeyFile(path, "sluice-dashboard init", 0o077)
+	text, err := readKeyFile(path, initMend, 0o077)
 	if err != nil {
 		return nil, err
 	}
@@ -121,14 +121,20 @@ func LoadDashboard(dir string) (*Keys, error) {
 	return nil, fmt.Errorf("%s does not belong to any key in %s; restore both from one backup", path, signingPubFile)
 }
 
+// What an operator does about a key file that is missing.
+const (
+	initMend = "run sluice-dashboard init"
+	copyMend = "copy signing.pub, bus.key, sealing.key and pepper.key from the keys folder of a dashboard"
+)
+
 // LoadNode reads the set that SaveNode (or Save) wrote. Errors name the file and
 // the mend; a secret file that others may read is refused.
-func LoadNode(dir string) (*Keys, error) { return load(dir, "sluice-gateway join TOKEN") }
+func LoadNode(dir string) (*Keys, error) { return load(dir, copyMend) }
 
-func load(dir, maker string) (*Keys, error) {
+func load(dir, mend string) (*Keys, error) {
 	k := &Keys{}
 	path := filepath.Join(dir, signingPubFile)
-	text, err := readKeyFile(path, maker, 0o022)
+	text, err := readKeyFile(path, mend, 0o022)
 	if err != nil {
 		return nil, err
 	}
@@ -140,13 +146,13 @@ func load(dir, maker string) (*Keys, error) {
 		dst  *[]byte
 	}{{busKeyFile, &k.Bus}, {sealingKeyFile, &k.Sealing}, {pepperKeyFile, &k.Pepper}} {
 		path := filepath.Join(dir, f.name)
-		text, err := readKeyFile(path, maker, 0o077)
+		text, err := readKeyFile(path, mend, 0o077)
 		if err != nil {
 			return nil, err
 		}
 		*f.dst, err = base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
 		if err != nil || len(*f.dst) != KeySize {
-			return nil, fmt.Errorf("%s is not %d bytes in base64; restore it from a backup or run %s again", path, KeySize, maker)
+			return nil, fmt.Errorf("%s is not %d bytes in base64; restore it from a backup, or %s", path, KeySize, mend)
 		}
 	}
 	return k, nil
@@ -157,16 +163,16 @@ func parsePublic(text []byte) ([]ed25519.PublicKey, error) {
 	for len(bytes.TrimSpace(text)) > 0 {
 		block, rest := pem.Decode(text)
 		if block == nil || block.Type != "PUBLIC KEY" {
-			return nil, errors.New("holds something that is not a PEM block of type PUBLIC KEY; join the node again")
+			return nil, errors.New("holds something that is not a PEM block of type PUBLIC KEY; copy the file again")
 		}
 		text = rest
 		key, err := x509.ParsePKIXPublicKey(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("read a public key, join the node again: %w", err)
+			return nil, fmt.Errorf("read a public key; copy the file again: %w", err)
 		}
 		pub, ok := key.(ed25519.PublicKey)
 		if !ok {
-			return nil, errors.New("holds a key that is not Ed25519; join the node again")
+			return nil, errors.New("holds a key that is not Ed25519; copy the file again")
 		}
 		keys = append(keys, pub)
 	}
@@ -177,10 +183,10 @@ func parsePublic(text []byte) ([]ed25519.PublicKey, error) {
 }
 
 // readKeyFile reads a small regular file that has none of the forbidden mode bits.
-func readKeyFile(path, maker string, forbidden fs.FileMode) ([]byte, error) {
+func readKeyFile(path, mend string, forbidden fs.FileMode) ([]byte, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the key file %s is missing; make it with %s", path, maker)
+		return nil, fmt.Errorf("the key file %s is missing; %s", path, mend)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look at the key file: %w", err)

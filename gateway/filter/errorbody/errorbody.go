@@ -15,7 +15,8 @@ import (
 )
 
 // Config are the options: a list of rules, of which the first that fits the
-// status is taken. Without one the answer is application/problem+json (RFC 9457).
+// status is taken. Without one the answer is JSON with status, code, message and
+// requestId.
 type Config []Rule
 
 // Rule is the body for some statuses.

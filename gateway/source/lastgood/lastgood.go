@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/route"
@@ -40,27 +41,46 @@ type Options struct {
 	Keys  *trust.Keys
 	Group string
 	Every time.Duration // the state is saved at most this often; default 1s
+	Retry time.Duration // after a save that failed; default 30s
 	Log   *slog.Logger
 }
 
-// Source serves what Inner has, and what lies on disk when Inner cannot be asked
-// at the start.
+// Source serves what Inner has, and what lies on disk when Inner has nothing
+// better at the start.
 type Source struct {
 	inner Inner
 	o     Options
 	saved publish.Head
+	told  string // the last complaint about the state on disk
 	dirty chan struct{}
+	bad   atomic.Bool // what lies on disk cannot be relied on, whatever its name
 }
 
 var _ route.Source = (*Source)(nil)
 
-// Wrap keeps the state of inner in a folder, which it makes with mode 0700.
+// Wrap keeps the state of inner in a folder, which it makes with mode 0700 and
+// rids of what a crash left half written.
 func Wrap(inner Inner, o Options) (*Source, error) {
 	if o.Every == 0 {
 		o.Every = time.Second
 	}
-	if err := os.MkdirAll(filepath.Join(o.Dir, "items"), 0o700); err != nil {
+	if o.Retry == 0 {
+		o.Retry = 30 * time.Second
+	}
+	items := filepath.Join(o.Dir, "items")
+	if err := os.MkdirAll(items, 0o700); err != nil {
 		return nil, fmt.Errorf("the folder for the last-known-good state: %w", err)
+	}
+	for _, dir := range []string{o.Dir, items} {
+		left, err := filepath.Glob(filepath.Join(dir, ".new-*"))
+		if err != nil {
+			return nil, fmt.Errorf("the folder for the last-known-good state: %w", err)
+		}
+		for _, name := range left {
+			if err := os.Remove(name); err != nil {
+				o.Log.Warn("a half-written file could not be removed", "error", err)
+			}
+		}
 	}
 	return &Source{inner: inner, o: o, dirty: make(chan struct{}, 1)}, nil
 }
@@ -68,38 +88,65 @@ func Wrap(inner Inner, o Options) (*Source, error) {
 // Hints are those of the inner source.
 func (s *Source) Hints() <-chan struct{} { return s.inner.Hints() }
 
-// Fetch asks the inner source. While nothing is served yet and it fails, the state
-// on disk is returned beside the error.
+// Fetch asks the inner source. While nothing is served yet the state on disk, if
+// it is sound, is the floor: what the inner source has must not be older, and where
+// it fails, or has not everything, the state on disk is returned beside the error.
 func (s *Source) Fetch(ctx context.Context, have route.State) (*route.Update, error) {
-	u, err := s.inner.Fetch(ctx, have)
-	if u != nil && err == nil {
-		select {
-		case s.dirty <- struct{}{}:
-		default:
-		}
+	if have != (route.State{}) {
+		return s.ask(ctx, have)
 	}
-	if err == nil || u != nil || have != (route.State{}) {
+	disk, derr := s.disk()
+	if derr != nil {
+		u, err := s.ask(ctx, have)
+		switch {
+		case errors.Is(derr, fs.ErrNotExist):
+		case err != nil:
+			err = errors.Join(err, derr)
+		case s.told != derr.Error():
+			s.o.Log.Warn("the state on disk is of no use; it will be replaced", "error", derr)
+		}
+		s.told = derr.Error()
 		return u, err
 	}
-	snap, derr := s.load()
-	if derr != nil {
-		if !errors.Is(derr, fs.ErrNotExist) {
-			err = errors.Join(err, fmt.Errorf("last-known-good state: %w", derr))
-		}
-		return nil, err
+	u, err := s.ask(ctx, disk.State)
+	if err != nil {
+		return disk, err
 	}
-	u, derr = snap.Update(published.Disk)
-	if derr != nil {
-		return nil, errors.Join(err, fmt.Errorf("last-known-good state: %w", derr))
+	return u, nil
+}
+
+func (s *Source) ask(ctx context.Context, have route.State) (*route.Update, error) {
+	u, err := s.inner.Fetch(ctx, have)
+	if u != nil && err == nil {
+		s.mark()
 	}
 	return u, err
 }
 
-// Run saves the state after each change, at most once in Options.Every, and once
-// more when ctx ends.
+// disk returns the state on disk as an update, or why there is none.
+func (s *Source) disk() (*route.Update, error) {
+	snap, err := s.load()
+	var u *route.Update
+	if err == nil {
+		u, err = snap.Update(published.Disk)
+	}
+	if err != nil {
+		s.bad.Store(true)
+		return nil, fmt.Errorf("last-known-good state: %w", err)
+	}
+	return u, nil
+}
+
+func (s *Source) mark() {
+	select {
+	case s.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// Run saves the state after each change, at most once in Options.Every, again
+// after Options.Retry where that was not possible, and once more when ctx ends.
 func (s *Source) Run(ctx context.Context) error {
-	pause := time.NewTicker(s.o.Every)
-	defer pause.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -107,25 +154,33 @@ func (s *Source) Run(ctx context.Context) error {
 			return nil
 		case <-s.dirty:
 		}
-		s.save()
+		pause := s.o.Every
+		if !s.save() {
+			pause = s.o.Retry
+			s.mark()
+		}
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
-		case <-pause.C:
+		case <-timer.C:
 		}
+		timer.Stop()
 	}
 }
 
 // save writes texts, then the root that names them, then drops what it does not name.
-func (s *Source) save() {
+func (s *Source) save() bool {
 	snap, ok := s.inner.Snapshot()
 	if !ok || snap.Root.Head() == s.saved {
-		return
+		return true
 	}
 	if err := s.write(snap); err != nil {
 		s.o.Log.Error("the last-known-good state could not be saved; the one before stays", "error", err, "generation", snap.Root.Generation)
-		return
+		return false
 	}
 	s.saved = snap.Root.Head()
+	s.bad.Store(false)
+	return true
 }
 
 func (s *Source) write(snap published.Snapshot) error {
@@ -133,13 +188,14 @@ func (s *Source) write(snap published.Snapshot) error {
 	if err != nil {
 		return err
 	}
+	bad := s.bad.Load()
 	there := make(map[string]bool, len(have))
 	for _, e := range have {
 		there[e.Name()] = true
 	}
 	for _, texts := range []map[string][]byte{snap.Texts, snap.Parts} {
 		for sha, text := range texts {
-			if !there[sha] {
+			if bad || !there[sha] {
 				if err := replace(filepath.Join(s.o.Dir, "items", sha), text); err != nil {
 					return err
 				}

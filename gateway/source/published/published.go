@@ -32,7 +32,9 @@ type Snapshot struct {
 type Source struct {
 	reader *publish.Reader
 	hints  chan struct{}
-	items  map[route.Key]string // SHA-256 of what Fetch returned last
+	at     route.State          // of the update that Fetch returned last
+	items  map[route.Key]string // what whoever took it has since, by SHA-256; nil: not known
+	tried  Snapshot             // what an incomplete fetch brought, so that it is not fetched again
 
 	mu   sync.Mutex
 	last Snapshot
@@ -63,18 +65,21 @@ func (s *Source) Snapshot() (snap Snapshot, ok bool) {
 	return s.last, s.last.Root != nil
 }
 
-// Fetch returns what changed since it was called last, or everything when have
-// came from elsewhere. A root that is older than have, of another group, changed
-// or signed by an unknown key is an error with its code, and changes nothing. When
-// some texts cannot be had, the update lists them and the error says why.
+// Fetch returns what changed since the update that it returned last, or everything
+// when have came from elsewhere. A root that is older than have, of another group,
+// changed or signed by an unknown key is an error with its code, and changes
+// nothing. When some texts cannot be had, the update lists them, the error says why,
+// and the next Fetch tries again; what stood in a part that cannot be read stays as
+// it is.
 func (s *Source) Fetch(ctx context.Context, have route.State) (*route.Update, error) {
 	at := publish.Head{Epoch: have.Epoch, Generation: have.Generation, SHA: have.Root}
 	head, err := s.reader.Head(ctx)
 	if err != nil {
 		return nil, err
 	}
-	known, complete := s.Snapshot()
-	if complete && have.Origin == Live && head == at && known.Root.Head() == at {
+	last, _ := s.Snapshot()
+	settled := have == s.at && last.Root != nil && last.Root.Head() == at
+	if settled && head == at {
 		return nil, nil
 	}
 	root, envelope, err := s.reader.Root(ctx)
@@ -86,73 +91,79 @@ func (s *Source) Fetch(ctx context.Context, have route.State) (*route.Update, er
 			return nil, err
 		}
 	}
-	items, texts, parts, err := s.reader.Fetch(ctx, root, known.text)
-	var incomplete *publish.IncompleteError
-	if err != nil && !errors.As(err, &incomplete) {
+	if settled && root.Head() == at {
+		return nil, nil
+	}
+	items, texts, parts, err := s.reader.Fetch(ctx, root, func(sha string) ([]byte, bool) {
+		if b, ok := last.text(sha); ok {
+			return b, true
+		}
+		return s.tried.text(sha)
+	})
+	bad := new(publish.IncompleteError)
+	if err != nil && !errors.As(err, &bad) {
+		s.tried.Parts = parts // what is there need not be fetched again, or a large fetch may never end
+		if texts != nil {
+			s.tried.Texts = texts
+		}
 		return nil, err
 	}
-	u := s.update(root, items, texts, have.Origin != Live)
-	if incomplete != nil {
-		s.keep(u, incomplete)
+	if have != s.at {
+		s.items = nil
+	}
+	u := s.update(root, items, texts, bad)
+	s.at = u.State
+	if err != nil {
+		s.tried = Snapshot{Parts: parts, Texts: texts}
 		return u, fault.Wrap(err, fault.Unavailable, "root.incomplete", "some of what generation %d names could not be fetched; it is tried again", root.Generation)
 	}
+	s.tried = Snapshot{}
 	s.mu.Lock()
 	s.last = Snapshot{envelope, root, parts, texts}
 	s.mu.Unlock()
 	return u, nil
 }
 
-// update compares a root's items with those returned last.
-func (s *Source) update(root *publish.Root, items []publish.Item, texts map[string][]byte, full bool) *route.Update {
+// update compares a root's items with what was returned before.
+func (s *Source) update(root *publish.Root, items []publish.Item, texts map[string][]byte, bad *publish.IncompleteError) *route.Update {
 	h := root.Head()
-	u := &route.Update{State: route.State{Epoch: h.Epoch, Generation: h.Generation, Root: h.SHA, Origin: Live}, Full: full || s.items == nil}
+	u := &route.Update{State: route.State{Epoch: h.Epoch, Generation: h.Generation, Root: h.SHA, Origin: Live}, Full: s.items == nil}
 	now := make(map[route.Key]string, len(items))
 	for _, it := range items {
 		k := route.Key{Org: it.Org, Kind: it.Kind, ID: it.ID}
+		before, had := s.items[k]
 		text, ok := texts[it.SHA]
-		if !ok {
+		switch {
+		case !ok:
+			u.Incomplete = append(u.Incomplete, k)
+			if had {
+				now[k] = before
+			}
 			continue
-		}
-		now[k] = it.SHA
-		if u.Full || s.items[k] != it.SHA {
+		case before != it.SHA:
 			u.Set = append(u.Set, route.Item{Org: it.Org, Kind: it.Kind, ID: it.ID, SHA: it.SHA, Text: text})
 		}
+		now[k] = it.SHA
 	}
-	for k := range s.items {
-		if _, ok := now[k]; !ok && !u.Full {
-			u.Gone = append(u.Gone, k)
-		}
-	}
-	s.items = now
-	return u
-}
-
-// keep takes what could not be fetched out of what is gone: it serves on as it
-// is. The state stays the one before, so that the next Fetch tries again.
-func (s *Source) keep(u *route.Update, bad *publish.IncompleteError) {
 	lost := map[int]bool{}
 	for _, p := range bad.Parts {
 		lost[p] = true
 	}
-	for _, it := range bad.Items {
-		u.Incomplete = append(u.Incomplete, route.Key{Org: it.Org, Kind: it.Kind, ID: it.ID})
-	}
-	gone := u.Gone[:0]
-	missing := map[route.Key]bool{}
-	for _, k := range u.Incomplete {
-		missing[k] = true
-	}
-	for _, k := range u.Gone {
-		switch {
-		case missing[k]:
-		case lost[publish.PartOf(k.Org, k.Kind, k.ID)]:
-			u.Incomplete = append(u.Incomplete, k)
-		default:
-			gone = append(gone, k)
+	for k, sha := range s.items {
+		if _, ok := now[k]; ok {
+			continue
 		}
+		if lost[publish.PartOf(k.Org, k.Kind, k.ID)] {
+			u.Incomplete, now[k] = append(u.Incomplete, k), sha
+			continue
+		}
+		u.Gone = append(u.Gone, k)
 	}
-	u.Gone = gone
-	s.items = nil // the next update is a full one
+	if s.items = now; u.Full && len(lost) > 0 {
+		// nobody can say what is gone: not everything, and the next one is full again
+		u.Full, s.items = false, nil
+	}
+	return u
 }
 
 func (s Snapshot) text(sha string) ([]byte, bool) {
