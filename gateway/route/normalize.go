@@ -149,8 +149,8 @@ func segments(p string) (string, error) {
 		last := i < 0
 		name, _, params := strings.Cut(seg, ";")
 		switch {
-		case params && (name == "." || name == ".."):
-			return "", badPath("path.dot_parameters", "a dot segment with parameters may not stand in a path")
+		case params && (name == "" || name == "." || name == ".."):
+			return "", badPath("path.dot_parameters", "an empty or dot segment with parameters may not stand in a path")
 		case strings.HasSuffix(name, "%20"):
 			return "", badPath("path.trailing_space", "a path segment may not end in an encoded space")
 		case hiddenDots(seg):

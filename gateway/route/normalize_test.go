@@ -74,6 +74,8 @@ func TestNormalizeRefuses(t *testing.T) {
 		"/a%25252e":           "path.double_encoding",
 		"/x/..;/admin":        "path.dot_parameters",
 		"/x/.;a/admin":        "path.dot_parameters",
+		"/;/admin":            "path.dot_parameters",
+		"/;a=b/admin":         "path.dot_parameters",
 		"/admin%2F..%2Fx":     "path.encoded_slash",
 		"/x%2f..%2fadmin":     "path.encoded_slash",
 		"/x%2f%2e%2e%2fadmin": "path.encoded_slash",
