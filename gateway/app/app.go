@@ -128,11 +128,17 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	a.beater = node.NewBeater(fleet.NewWriter(rdb, keys), a.bus, node.Options{
 		Node: me, Version: buildinfo.Version(), Start: rand.Text(), World: a.world, Load: load(counters, a.server, time.Now), Log: a.log,
 	})
-	a.reloader = route.NewReloader(a.world, compiler, a.source, route.Options{Applied: a.beater.Applied, Log: a.log})
+	a.reloader = route.NewReloader(a.world, compiler, a.source, route.Options{Applied: a.applied, Log: a.log})
 	a.subscribe(roots)
 	a.commands(compiler)
 	a.checks(rdb, me, counters)
 	return nil
+}
+
+// applied tells the fleet and the health of a reload.
+func (a *App) applied(r route.Report) {
+	a.beater.Applied(r)
+	a.health.Recheck()
 }
 
 // subscribe connects notices with who acts on them. After a gap everything that a

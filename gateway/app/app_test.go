@@ -31,7 +31,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// the engine's clock ends by itself some seconds after its last connection
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/sluice-gateway/sluice/gateway/http1.(*Clock).run"))
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/sluice-gateway/sluice/gateway/http1/wire.(*Clock).run"))
 }
 
 // bench is the rest of the platform around one gateway.

@@ -330,3 +330,27 @@ func idle(n int) *Chain {
 	}
 	return c
 }
+
+// A request that is refused before its chain runs is received all the same, and
+// its answer passes what was entered.
+func TestReceiveStopsBeforeAnythingIsDecided(t *testing.T) {
+	order, log := probes("abcd")
+	order[0].Stage, order[1].Stage, order[2].Stage = filter.RespondStage, filter.Receive, filter.Identify
+	c, problems := Build(order, apidef.Filters{"a": json.RawMessage("{}"), "b": json.RawMessage("{}"), "c": json.RawMessage("{}"), "d": json.RawMessage("{}")})
+	if c == nil {
+		t.Fatal(problems)
+	}
+	for _, x := range []*filter.Exchange{{}, {Explain: explain.New(time.Now())}} {
+		*log = nil
+		if err := c.Receive(x); err != nil {
+			t.Fatal(err)
+		}
+		x.Response = filter.Respond(404, "", nil)
+		if err := c.Unwind(x); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(*log, " "); got != "a> b> <b(b) <a(a)" {
+			t.Errorf("ran %s", got)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/gateway/http1/wire"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
@@ -16,33 +17,6 @@ func browser() []byte {
 	return []byte("GET /api/v1/orders/4711?expand=lines HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n" +
 		"Accept: application/json\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: en-GB,en;q=0.9\r\nAuthorization: Bearer " +
 		strings.Repeat("a", 64) + "\r\nX-Request-Id: 0123456789abcdef\r\nConnection: keep-alive\r\nCookie: session=" + strings.Repeat("c", 40) + "\r\n\r\n")
-}
-
-func parseOnce(tb testing.TB, b []byte, q *message.Request, f *framing, lim *limits) {
-	q.Header.Reset()
-	if n, bad := parseRequest(b, q, f, lim); bad != nil || n != len(b) {
-		tb.Fatal(n, bad)
-	}
-}
-
-func TestParsingAllocatesNothing(t *testing.T) {
-	b, lim := browser(), defaultLimits()
-	var q message.Request
-	var f framing
-	if n := testing.AllocsPerRun(1000, func() { parseOnce(t, b, &q, &f, lim) }); n != 0 {
-		t.Errorf("%v objects per head", n)
-	}
-}
-
-func BenchmarkParseHead(b *testing.B) {
-	in, lim := browser(), defaultLimits()
-	var q message.Request
-	var f framing
-	b.SetBytes(int64(len(in)))
-	b.ReportAllocs()
-	for b.Loop() {
-		parseOnce(b, in, &q, &f, lim)
-	}
 }
 
 type forward struct{ p *Pool }
@@ -92,7 +66,7 @@ func loop(tb testing.TB, request string) func() {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	clock := NewClock()
+	clock := wire.NewClock()
 	p := NewPool(PoolConfig{Address: origin.Addr().String(), Clock: clock})
 	s := NewServer(forward{p}, ServerConfig{Clock: clock})
 	done := make(chan struct{})
@@ -125,7 +99,7 @@ func loop(tb testing.TB, request string) func() {
 			if len(l) == 2 {
 				break
 			}
-			if strings.HasPrefix(str(l), "Content-Length: 1024") {
+			if strings.HasPrefix(wire.Str(l), "Content-Length: 1024") {
 				length = 1024
 			}
 		}
@@ -142,8 +116,12 @@ func TestAnExchangeAllocatesNextToNothing(t *testing.T) {
 		for range 100 {
 			run()
 		}
-		if n := testing.AllocsPerRun(2000, run); n > 2 {
-			t.Errorf("%v objects per proxied %s, at most 2 are allowed", n, name)
+		limit := 2.0
+		if wire.RaceDetector { // sync.Pool then forgets on purpose
+			limit = 20
+		}
+		if n := testing.AllocsPerRun(2000, run); n > limit {
+			t.Errorf("%v objects per proxied %s, at most %v are allowed", n, name, limit)
 		} else {
 			t.Logf("%v objects per proxied %s", n, name)
 		}

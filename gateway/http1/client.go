@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/sluice-gateway/sluice/gateway/http1/wire"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
@@ -35,27 +36,27 @@ func (p *Pool) do(ctx context.Context, r *message.Request, o *Outbound) (*messag
 	if o.Host == "" {
 		o.Host = r.Host
 	}
-	var out *buffer
+	var out *wire.Buffer
 	var m outgoing
-	defer func() { p.bufs.put(out) }()
+	defer func() { p.bufs.Put(out) }()
 	for retry := false; ; {
 		c, err := p.borrow(ctx, retry, o.Deadline)
 		if err != nil {
 			return nil, asError(err)
 		}
 		if out == nil {
-			out = p.bufs.get(m.size(r))
+			out = p.bufs.Get(m.size(r))
 			if err := m.assemble(out, r, o); err != nil {
 				p.giveBack(c)
 				return nil, &Error{Kind: ErrRequest, Err: err}
 			}
 		}
-		e := c.do(ctx, r, o, out.b[:m.n], &m)
+		e := c.do(ctx, r, o, out.B[:m.n], &m)
 		if e == nil {
 			return &c.res.Response, nil
 		}
 		stale, again := e.Err == errStale, c.repeatable(e, o.Method, &m)
-		c.body.done = false
+		c.body.Done = false
 		c.end()
 		switch {
 		case stale:
@@ -80,7 +81,7 @@ func asError(err error) *Error {
 
 // repeatable tells whether the request may be sent again by itself.
 func (c *upConn) repeatable(e *Error, method string, m *outgoing) bool {
-	if e.Kind != ErrClosed || !c.used || c.got || len(c.d.buffered()) > 0 || m.streamed {
+	if e.Kind != ErrClosed || !c.used || c.got || len(c.d.Buffered()) > 0 || m.streamed {
 		return false
 	}
 	switch method {
@@ -93,9 +94,9 @@ func (c *upConn) repeatable(e *Error, method string, m *outgoing) bool {
 // do runs one exchange up to the response's head.
 func (c *upConn) do(ctx context.Context, r *message.Request, o *Outbound, out []byte, m *outgoing) *Error {
 	c.wrote, c.got, c.reuse = 0, false, false
-	c.total = c.p.c.Clock.at(o.Deadline)
+	c.total = c.p.c.Clock.At(o.Deadline)
 	c.send.begin()
-	if !c.idle.set(0) {
+	if !c.idle.Set(0) {
 		return &Error{Kind: ErrClosed, Err: errStale}
 	}
 	if !c.watch(ctx, r) {
@@ -108,14 +109,14 @@ func (c *upConn) do(ctx context.Context, r *message.Request, o *Outbound, out []
 	c.res.Header = c.store
 	err := c.start(out, m.streamed)
 	if err == nil && m.streamed {
-		c.read.set(c.total)
+		c.read.Set(c.total)
 		c.send.start(c, r, m.chunked, m.wait)
 	}
 	if err == nil {
 		err = c.head(o, r)
 	}
 	c.send.headSeen()
-	if err == nil && !c.read.set(0) {
+	if err == nil && !c.read.Set(0) {
 		err = ErrSlow
 	}
 	if err != nil {
@@ -139,20 +140,20 @@ type outgoing struct {
 
 // size is how much buffer the request needs, with a head of usual size.
 func (m *outgoing) size(r *message.Request) int {
-	if r.ContentLength > smallBuffer/2 && r.ContentLength <= mediumBuffer {
-		return smallBuffer/2 + int(r.ContentLength)
+	if r.ContentLength > wire.SmallBuffer/2 && r.ContentLength <= wire.MediumBuffer {
+		return wire.SmallBuffer/2 + int(r.ContentLength)
 	}
-	return smallBuffer
+	return wire.SmallBuffer
 }
 
 // assemble writes the head, and the body if it can be read without waiting.
-func (m *outgoing) assemble(out *buffer, r *message.Request, o *Outbound) error {
-	if !message.ValidName(o.Method) || o.Target == "" || !allChars(o.Target, charQuery) ||
-		!allChars(o.Host, charQuery) {
+func (m *outgoing) assemble(out *wire.Buffer, r *message.Request, o *Outbound) error {
+	if !message.ValidName(o.Method) || o.Target == "" || !wire.AllChars(o.Target, wire.CharQuery) ||
+		!wire.AllChars(o.Host, wire.CharQuery) {
 		return errors.New("method, target or host cannot be written")
 	}
-	b := append(append(append(out.b[:0], o.Method...), ' '), o.Target...)
-	b = appendField(append(b, " HTTP/1.1\r\n"...), "Host", o.Host)
+	b := append(append(append(out.B[:0], o.Method...), ' '), o.Target...)
+	b = wire.AppendField(append(b, " HTTP/1.1\r\n"...), "Host", o.Host)
 	for f := range r.Header.Fields() {
 		if f.Known == message.Host || f.Known == message.ContentLength || f.Known == message.Expect || f.Known.HopByHop() {
 			continue
@@ -160,7 +161,7 @@ func (m *outgoing) assemble(out *buffer, r *message.Request, o *Outbound) error 
 		if !f.Writable() {
 			return errors.New("the header field " + strconv.Quote(f.Name) + " has a character that cannot be written")
 		}
-		b = appendField(b, f.Name, f.Value)
+		b = wire.AppendField(b, f.Name, f.Value)
 	}
 	switch {
 	case r.ContentLength < 0:
@@ -175,11 +176,11 @@ func (m *outgoing) assemble(out *buffer, r *message.Request, o *Outbound) error 
 		b = append(b, "Expect: 100-continue\r\n"...)
 	}
 	if r.Upgrade != "" {
-		b = appendField(append(b, "Connection: Upgrade\r\n"...), "Upgrade", r.Upgrade)
+		b = wire.AppendField(append(b, "Connection: Upgrade\r\n"...), "Upgrade", r.Upgrade)
 	}
 	b = append(b, "\r\n"...)
 	if l, ok := r.Body.(interface{ Len() int }); ok && !m.wait && r.ContentLength > 0 &&
-		r.ContentLength <= mediumBuffer && int64(l.Len()) == r.ContentLength {
+		r.ContentLength <= wire.MediumBuffer && int64(l.Len()) == r.ContentLength {
 		n := len(b)
 		b = append(b, make([]byte, r.ContentLength)...)
 		if _, err := io.ReadFull(r.Body, b[n:]); err != nil {
@@ -187,7 +188,7 @@ func (m *outgoing) assemble(out *buffer, r *message.Request, o *Outbound) error 
 		}
 		m.streamed, m.body = false, int(r.ContentLength)
 	}
-	m.n, out.b = len(b), b[:cap(b)]
+	m.n, out.B = len(b), b[:cap(b)]
 	return nil
 }
 

@@ -6,8 +6,17 @@ import (
 	"net"
 	"time"
 
+	"github.com/sluice-gateway/sluice/gateway/http1/wire"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
+
+// Clock is a coarse clock that ends what has outlived its deadline. A process
+// needs one, which its servers and pools share.
+type Clock = wire.Clock
+
+// NewClock makes a clock. It costs nothing while nobody that uses it has
+// connections.
+func NewClock() *Clock { return wire.NewClock() }
 
 // ServerConfig holds the limits and deadlines of a Server. A zero field takes
 // the default named beside it; see WithDefaults.

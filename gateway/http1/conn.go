@@ -1,18 +1,17 @@
 package http1
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/sluice-gateway/sluice/gateway/http1/wire"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
@@ -40,8 +39,8 @@ type conn struct {
 
 	slot    int // of the clock
 	state   atomic.Int32
-	read    deadline
-	write   deadline
+	read    wire.Deadline
+	write   wire.Deadline
 	waiting atomic.Int64 // since when the handler works and nothing is to be read; 0 otherwise
 	gone    error        // of the last peek
 
@@ -60,12 +59,12 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{s: s, nc: nc, scheme: "http", raw: rawConn(nc), remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
+	c := &conn{s: s, nc: nc, scheme: "http", raw: wire.RawConn(nc), remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
 	if _, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok { // crypto/tls
 		c.scheme = "https"
 	}
 	if c.raw != nil {
-		c.peek = func(fd uintptr) { c.gone = peekFD(fd) }
+		c.peek = func(fd uintptr) { c.gone = wire.PeekFD(fd) }
 		if _, ok := nc.(*net.TCPConn); ok {
 			c.readable, c.writable = c.tryRead, c.tryWrite
 		}
@@ -81,15 +80,15 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-func (c *conn) place() *int { return &c.slot }
+func (c *conn) Place() *int { return &c.slot }
 
-// check runs on the clock.
-func (c *conn) check(now int64) {
-	if c.read.fire(now) {
+// Check runs on the clock.
+func (c *conn) Check(now int64) {
+	if c.read.Fire(now) {
 		c.s.timeouts.Add(1)
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 	}
-	if c.write.fire(now) {
+	if c.write.Fire(now) {
 		c.s.timeouts.Add(1)
 		_ = c.nc.SetWriteDeadline(time.Unix(1, 0))
 	}
@@ -98,7 +97,7 @@ func (c *conn) check(now int64) {
 		return
 	}
 	c.gone = nil
-	if err := c.raw.Control(c.peek); err == nil && (c.gone == nil || again(c.gone)) {
+	if err := c.raw.Control(c.peek); err == nil && (c.gone == nil || wire.Again(c.gone)) {
 		return
 	}
 	if c.waiting.CompareAndSwap(since, 0) {
@@ -147,14 +146,18 @@ func (c *conn) serve() {
 
 // await waits for the first byte of a request.
 func (c *conn) await() bool {
-	if c.x != nil && len(c.x.d.buffered()) > 0 {
-		return !c.s.draining.Load()
+	if c.x != nil && len(c.x.d.Buffered()) > 0 {
+		if c.s.draining.Load() {
+			c.linger()
+			return false
+		}
+		return true
 	}
 	wait := c.s.c.IdleTimeout
 	if c.served == 0 {
 		wait = c.s.c.HeaderTimeout
 	}
-	if !c.read.set(c.s.c.Clock.after(wait)) {
+	if !c.read.Set(c.s.c.Clock.After(wait)) {
 		return false
 	}
 	c.state.Store(connIdle)
@@ -174,8 +177,8 @@ func (c *conn) await() bool {
 // tryRead is one non-blocking read; where nothing came it gives the buffer back.
 func (c *conn) tryRead(fd uintptr) bool {
 	x := c.take()
-	n, err := readFD(fd, x.d.buf.b)
-	if again(err) {
+	n, err := wire.ReadFD(fd, x.d.Buf.B)
+	if wire.Again(err) {
 		c.x = nil
 		c.release(x)
 		return false
@@ -183,7 +186,7 @@ func (c *conn) tryRead(fd uintptr) bool {
 	if n <= 0 && err == nil {
 		err = io.EOF
 	}
-	x.d.w, c.err = max(n, 0), err
+	x.d.W, c.err = max(n, 0), err
 	return true
 }
 
@@ -198,7 +201,7 @@ func (c *conn) waitByte() {
 	n, c.err = c.nc.Read(c.first[:])
 	if n == 1 {
 		x := c.take()
-		x.d.buf.b[0], x.d.w, c.err = c.first[0], 1, nil
+		x.d.Buf.B[0], x.d.W, c.err = c.first[0], 1, nil
 	}
 }
 
@@ -211,19 +214,19 @@ func (c *conn) take() *exchange {
 			x = new(exchange)
 		}
 		x.c = c
-		x.d = reader{conn: c.nc, pool: &c.s.bufs}
+		x.d = wire.Reader{Conn: c.nc, Pool: &c.s.bufs}
 		c.x = x
 	}
-	if x.d.buf == nil {
-		x.d.room(smallBuffer)
+	if x.d.Buf == nil {
+		x.d.Room(wire.SmallBuffer)
 	}
 	return x
 }
 
 func (c *conn) release(x *exchange) {
 	x.clear()
-	c.s.bufs.put(x.d.buf)
-	x.d, x.w, x.c = reader{}, writer{}, nil
+	c.s.bufs.Put(x.d.Buf)
+	x.d, x.w, x.c = wire.Reader{}, writer{}, nil
 	c.s.exchanges.Put(x)
 }
 
@@ -231,16 +234,16 @@ func (c *conn) release(x *exchange) {
 func (c *conn) exchange() bool {
 	x := c.x
 	if bad, err := c.readHead(x); bad != nil || err != nil {
-		c.read.set(0)
-		if bad == nil && c.read.fired() && len(x.d.buffered()) > 0 {
-			bad = &refusal{408, "request.timeout", "the request head did not come in time"}
+		c.read.Set(0)
+		if bad == nil && c.read.Fired() && len(bytes.Trim(x.d.Buffered(), "\r\n")) > 0 {
+			bad = &wire.Refusal{Status: 408, Code: "request.timeout", Message: "the request head did not come in time"}
 		}
 		if bad != nil {
 			c.refuse(bad)
 		}
 		return false
 	}
-	if !c.read.set(0) {
+	if !c.read.Set(0) {
 		return false
 	}
 	c.served++
@@ -257,22 +260,22 @@ func (c *conn) exchange() bool {
 }
 
 // readHead reads and parses a head. Mostly it is there already.
-func (c *conn) readHead(x *exchange) (*refusal, error) {
-	n, bad := parseRequest(x.d.buffered(), &x.q, &x.f, &c.s.lim)
+func (c *conn) readHead(x *exchange) (*wire.Refusal, error) {
+	n, bad := wire.ParseRequest(x.d.Buffered(), &x.q, &x.f, &c.s.lim)
 	if bad == nil && n == 0 {
-		if c.served > 0 && !c.read.set(c.s.c.Clock.after(c.s.c.HeaderTimeout)) {
+		if c.served > 0 && !c.read.Set(c.s.c.Clock.After(c.s.c.HeaderTimeout)) {
 			return nil, ErrSlow
 		}
-		if bad, err := x.d.rest(&c.s.lim); bad != nil || err != nil {
+		if bad, err := x.d.Rest(&c.s.lim); bad != nil || err != nil {
 			return bad, err
 		}
 		x.q.Header.Reset()
-		n, bad = parseRequest(x.d.buffered(), &x.q, &x.f, &c.s.lim)
+		n, bad = wire.ParseRequest(x.d.Buffered(), &x.q, &x.f, &c.s.lim)
 	}
 	if bad != nil {
 		return bad, nil
 	}
-	x.d.pin(n)
+	x.d.Pin(n)
 	return nil, nil
 }
 
@@ -293,11 +296,11 @@ func (c *conn) run(x *exchange) (panicked bool) {
 func (c *conn) send(p []byte) error {
 	for len(p) > 0 {
 		n := min(len(p), 64<<10)
-		if !c.write.set(c.s.c.Clock.after(c.s.c.WriteTimeout)) {
+		if !c.write.Set(c.s.c.Clock.After(c.s.c.WriteTimeout)) {
 			return ErrSlow
 		}
 		err := c.put(p[:n])
-		c.write.set(0)
+		c.write.Set(0)
 		if err != nil {
 			return err
 		}
@@ -324,12 +327,12 @@ func (c *conn) put(p []byte) error {
 // tryWrite writes what the socket takes.
 func (c *conn) tryWrite(fd uintptr) bool {
 	for len(c.out) > 0 {
-		n, err := writeFD(fd, c.out)
+		n, err := wire.WriteFD(fd, c.out)
 		if err == syscall.EINTR {
 			continue
 		}
 		if c.outErr = err; err != nil {
-			return !again(err)
+			return !wire.Again(err)
 		}
 		c.out = c.out[n:]
 	}
@@ -338,26 +341,11 @@ func (c *conn) tryWrite(fd uintptr) bool {
 }
 
 // refuse answers a request that the handler never sees, and ends the connection.
-func (c *conn) refuse(r *refusal) {
+func (c *conn) refuse(r *wire.Refusal) {
 	c.s.malformed.Add(1)
-	if c.send(problem(r)) == nil {
+	if c.send(r.Answer()) == nil {
 		c.linger()
 	}
-}
-
-// problem is the whole answer to a request that the engine refuses.
-func problem(r *refusal) []byte {
-	body := strconv.AppendQuote([]byte(`{"code":`), r.code)
-	body = append(strconv.AppendQuote(append(body, `,"message":`...), r.message), "}\n"...)
-	var b strings.Builder
-	b.WriteString("HTTP/1.1 " + strconv.Itoa(r.status) + " " + http.StatusText(r.status) +
-		"\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n")
-	if r.status == 405 {
-		b.WriteString("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
-	}
-	b.WriteString("\r\n")
-	b.Write(body)
-	return []byte(b.String())
 }
 
 // linger ends the sending side and takes what the client still sends, so that
@@ -367,34 +355,34 @@ func (c *conn) linger() {
 	if !ok || t.CloseWrite() != nil || c.nc.SetReadDeadline(time.Now().Add(time.Second)) != nil {
 		return
 	}
-	b := c.s.bufs.get(mediumBuffer)
-	defer c.s.bufs.put(b)
+	b := c.s.bufs.Get(wire.MediumBuffer)
+	defer c.s.bufs.Put(b)
 	for left := 256 << 10; left > 0; {
-		n, err := c.nc.Read(b.b)
+		n, err := c.nc.Read(b.B)
 		if left -= n; err != nil {
 			return
 		}
 	}
 }
 
-// before and after are the pacer of request bodies: a credit that waiting uses
+// Before and after are the pacer of request bodies: a credit that waiting uses
 // up and bytes earn.
-func (c *conn) before() error {
+func (c *conn) Before() error {
 	wait := c.credit
 	if c.s.c.BodyRate < 0 {
 		wait = c.s.c.IdleTimeout
 	}
-	c.readFrom = c.s.c.Clock.now.Load()
-	if !c.read.set(c.s.c.Clock.after(wait)) {
+	c.readFrom = c.s.c.Clock.Now.Load()
+	if !c.read.Set(c.s.c.Clock.After(wait)) {
 		return ErrSlow
 	}
 	return nil
 }
 
-func (c *conn) after(n int) {
-	c.read.set(0)
+func (c *conn) After(n int) {
+	c.read.Set(0)
 	if c.s.c.BodyRate > 0 {
-		c.credit -= time.Duration(c.s.c.Clock.now.Load() - c.readFrom)
+		c.credit -= time.Duration(c.s.c.Clock.Now.Load() - c.readFrom)
 		c.credit += time.Duration(n) * time.Second / time.Duration(c.s.c.BodyRate)
 		c.credit = min(max(c.credit, 0), c.s.c.BodyGrace)
 	}

@@ -7,5 +7,6 @@
 // forwarded is written anew from the parsed form, never copied. It is cheap: one
 // goroutine per client connection, the head in one pooled buffer with the fields
 // as slices of it, no timer and next to no allocation per request. Clock wakes a
-// few times a second and ends what has outlived its deadline.
+// few times a second and ends what has outlived its deadline. Package wire holds
+// the parser that both sides share.
 package http1

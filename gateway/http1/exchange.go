@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/gateway/http1/wire"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
@@ -14,9 +15,9 @@ import (
 // connection has one from the first byte of a request on.
 type exchange struct {
 	c    *conn
-	d    reader
+	d    wire.Reader
 	q    message.Request
-	f    framing
+	f    wire.Framing
 	w    writer
 	body *requestBody // nil: the request has none
 	head bool         // the method was HEAD when the request came
@@ -29,7 +30,7 @@ func (x *exchange) clear() {
 	h.Reset()
 	x.q = message.Request{Header: h}
 	x.w.release(&x.c.s.bufs)
-	x.d.reset()
+	x.d.Reset()
 	x.body = nil
 }
 
@@ -38,31 +39,31 @@ func (x *exchange) prepare() {
 	c, q, f := x.c, &x.q, &x.f
 	q.Scheme, q.Remote, q.Local, q.Context, q.Abort = c.scheme, c.remote, c.local, c.ctx, &c.abort
 	x.head = q.Method == "HEAD"
-	x.keep = !f.close && (q.Minor == 1 || f.keepAlive)
-	if f.nominated {
-		dropNominated(&q.Header, c.s.protected)
+	x.keep = !f.Close && (q.Minor == 1 || f.KeepAlive)
+	if f.Nominated {
+		wire.DropNominated(&q.Header, c.s.protected)
 	}
 	x.w = writer{x: x, out: x.w.out}
-	now := max(c.s.c.Clock.now.Load(), 1)
-	if !f.chunked && f.length <= 0 {
+	now := max(c.s.c.Clock.Now.Load(), 1)
+	if !f.Chunked && f.Length <= 0 {
 		q.Body, q.ContentLength = message.NoBody, 0
-		if f.upgrade && f.protocol != "" && f.protocol != "-" && q.Minor == 1 && q.Method == "GET" &&
-			!message.EqualFold(f.protocol, "h2c") {
-			q.Upgrade = strings.ToLower(f.protocol)
+		if f.Upgrade && f.Protocol != "" && f.Protocol != "-" && q.Minor == 1 && q.Method == "GET" &&
+			!message.EqualFold(f.Protocol, "h2c") {
+			q.Upgrade = strings.ToLower(f.Protocol)
 		}
 		c.waiting.Store(now)
 		return
 	}
 	q.ContentLength = -1
-	kind := uint8(bodyChunked)
-	if !f.chunked {
-		q.ContentLength, kind = f.length, bodyLength
+	kind := uint8(wire.BodyChunked)
+	if !f.Chunked {
+		q.ContentLength, kind = f.Length, wire.BodyLength
 	}
 	b := &requestBody{x: x}
 	c.credit = c.s.c.BodyGrace
-	b.f.start(&x.d, kind, f.length, c, &c.s.lim)
+	b.f.Start(&x.d, kind, f.Length, c, &c.s.lim)
 	x.body, q.Body = b, b
-	q.ExpectContinue = f.hasExpect && q.Minor == 1
+	q.ExpectContinue = f.HasExpect && q.Minor == 1
 	b.expect = q.ExpectContinue
 }
 
@@ -74,7 +75,7 @@ func (x *exchange) conclude(panicked bool) bool {
 	case w.err != nil || w.finished:
 	case !w.head:
 		x.keep = false
-		w.finish(problem(&refusal{500, "gateway.internal", "the request was not answered"}))
+		w.finish((&wire.Refusal{Status: 500, Code: "gateway.internal", Message: "the request was not answered"}).Answer())
 	case panicked || w.mode == writeChunked || w.mode == writeUntilClose || w.left > 0:
 		w.Fail()
 	default:
@@ -84,7 +85,8 @@ func (x *exchange) conclude(panicked bool) bool {
 	switch {
 	case w.err != nil:
 		return false
-	case unread && (w.close || x.c.interrupted || !x.body.drain(x.c.s.c.DrainBody)), w.close && w.linger:
+	case unread && (w.close || x.c.interrupted || !x.body.drain(x.c.s.c.DrainBody)),
+		w.close && (w.linger || len(x.d.Buffered()) > 0):
 		x.c.linger()
 		return false
 	}
@@ -96,7 +98,7 @@ func (x *exchange) conclude(panicked bool) bool {
 type requestBody struct {
 	mu      sync.Mutex
 	x       *exchange // nil after the exchange
-	f       framed
+	f       wire.Framed
 	reading atomic.Bool
 	over    atomic.Bool
 
@@ -114,18 +116,18 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.reading.Store(true)
 	defer b.reading.Store(false)
 	if b.over.Load() || b.x == nil {
-		return 0, errUnread
+		return 0, wire.ErrUnread
 	}
 	if err := b.proceed(); err != nil {
 		return 0, err
 	}
-	n, err := b.f.read(p)
-	if b.f.done {
+	n, err := b.f.Read(p)
+	if b.f.Done {
 		b.finished()
 	}
 	if err != nil && err != io.EOF {
 		b.broken.Store(true)
-		if b.x.c.read.fired() {
+		if b.x.c.read.Fired() {
 			err = ErrSlow
 		}
 	}
@@ -137,25 +139,25 @@ func (b *requestBody) Read(p []byte) (int, error) {
 func (b *requestBody) Len() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.x == nil || b.f.kind != bodyLength || b.expect {
+	if b.x == nil || b.f.Kind != wire.BodyLength || b.expect {
 		return 0
 	}
-	return int(min(int64(b.f.d.w-b.f.d.r), b.f.left))
+	return int(min(int64(b.f.D.W-b.f.D.R), b.f.Left))
 }
 
 // rewind takes back the reading of n bytes that Len had told of.
 func (b *requestBody) rewind(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.f.d.r -= n
-	b.f.left += int64(n)
-	b.f.done = false
+	b.f.D.R -= n
+	b.f.Left += int64(n)
+	b.f.Done = false
 }
 
 func (b *requestBody) finished() {
 	c := b.x.c
-	b.x.q.Trailer = b.f.trailer
-	c.waiting.CompareAndSwap(0, max(c.s.c.Clock.now.Load(), 1))
+	b.x.q.Trailer = b.f.Trailer
+	c.waiting.CompareAndSwap(0, max(c.s.c.Clock.Now.Load(), 1))
 }
 
 // proceed sends 100 (Continue) once. After the final head it is too late, and
@@ -167,7 +169,7 @@ func (b *requestBody) proceed() error {
 		return nil
 	}
 	if b.answered {
-		return errUnread
+		return wire.ErrUnread
 	}
 	b.expect = false
 	_, err := b.x.c.nc.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")) // not send: that is the handler's
@@ -183,7 +185,7 @@ func (b *requestBody) answer(limit int) bool {
 	stay := !b.expect && !b.broken.Load()
 	b.emu.Unlock()
 	if stay && b.mu.TryLock() { // else somebody reads it, maybe to its end
-		stay = b.f.kind != bodyLength || b.f.left <= int64(limit)
+		stay = b.f.Kind != wire.BodyLength || b.f.Left <= int64(limit)
 		b.mu.Unlock()
 	}
 	return stay
@@ -200,18 +202,18 @@ func (b *requestBody) end() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.x = nil
-	return b.f.done
+	return b.f.Done
 }
 
 // drain reads the rest, up to limit bytes, and tells whether that was all.
 func (b *requestBody) drain(limit int) bool {
-	if b.expect || b.f.kind == bodyLength && b.f.left > int64(limit) {
+	if b.expect || b.f.Kind == wire.BodyLength && b.f.Left > int64(limit) {
 		return false
 	}
 	for {
-		p, err := b.f.next()
+		p, err := b.f.Next()
 		if err != nil {
-			return b.f.done
+			return b.f.Done
 		}
 		if limit -= len(p); limit < 0 {
 			return false

@@ -1,7 +1,13 @@
 package http1_test
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,4 +57,82 @@ func FuzzSmuggling(f *testing.F) {
 		p.Close()
 		c.Close()
 	})
+}
+
+// FuzzOrigin lets an origin answer with arbitrary bytes. The client must see a
+// well-formed response, the same that net/http reads from the origin's bytes or a
+// 502, or one that visibly breaks off; and the next request its own answer.
+func FuzzOrigin(f *testing.F) {
+	for _, s := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: v\r\n\r\n",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.0 200 OK\r\n\r\nabc", "HTTP/1.1 304 Not\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	} {
+		f.Add([]byte(s))
+	}
+	var mu sync.Mutex
+	var out []byte
+	o := http1test.NewScripted(f, func(n int, c net.Conn, r *bufio.Reader) {
+		for {
+			q, err := http1test.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			if q.Target != "/fuzz" {
+				_, _ = io.WriteString(c, http1test.Echo(q))
+				continue
+			}
+			mu.Lock()
+			b := out
+			mu.Unlock()
+			if _, err := c.Write(b); err != nil || !bytes.HasPrefix(b, []byte("HTTP/1.1 2")) {
+				return
+			}
+			_ = c.(*net.TCPConn).CloseWrite()
+		}
+	})
+	r := newRig(f, o.Addr(), http1.ServerConfig{}, http1.PoolConfig{})
+	probes := 0
+	f.Fuzz(func(t *testing.T, in []byte) {
+		mu.Lock()
+		out = in
+		mu.Unlock()
+		c := http1test.Dial(t, r.addr)
+		c.Send("POST /fuzz HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\na")
+		if got, err := c.Read("POST"); err == nil && got.Status != 502 {
+			if want, err := final(in); err != nil || want.Status != got.Status || want.Body != got.Body {
+				t.Fatalf("%q: net/http reads %+v, %v, and the client got %+v", in, want, err, got)
+			}
+		}
+		if rest, ended := c.Rest(); rest != "" || !ended {
+			t.Fatalf("%q: the client got %q behind the response, ended %v", in, rest, ended)
+		}
+		c.Close()
+		probes++
+		p := http1test.Dial(t, r.addr)
+		path := fmt.Sprintf("/probe-%d", probes)
+		p.Send("GET " + path + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+		if a := p.MustRead("GET"); a.Body != "GET "+path {
+			t.Fatalf("%q: the probe got %+v", in, a)
+		}
+		p.Close()
+	})
+}
+
+// final is what net/http makes of a response behind informational ones.
+func final(b []byte) (*http1test.Response, error) {
+	r := bufio.NewReader(bytes.NewReader(b))
+	for {
+		h, err := http.ReadResponse(r, &http.Request{Method: "POST"})
+		if err != nil {
+			return nil, err
+		}
+		if h.StatusCode < 200 {
+			continue
+		}
+		body, err := io.ReadAll(h.Body)
+		return &http1test.Response{Status: h.StatusCode, Body: string(body)}, err
+	}
 }

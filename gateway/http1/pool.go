@@ -7,13 +7,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/http1/wire"
 )
 
 // Pool holds the connections to one target. Safe for concurrent use.
 type Pool struct {
 	c    PoolConfig
-	lim  limits
-	bufs buffers
+	lim  wire.Limits
+	bufs wire.Buffers
 
 	mu      sync.Mutex
 	idle    []*upConn // the last one given back is the first one taken
@@ -30,7 +32,7 @@ type waiter struct{ ch chan *upConn }
 // NewPool makes a pool; it dials on demand.
 func NewPool(c PoolConfig) *Pool {
 	c = c.WithDefaults()
-	return &Pool{c: c, lim: limits{line: c.Head, head: c.Head, fields: c.Fields, trailer: c.Trailer}}
+	return &Pool{c: c, lim: wire.Limits{Line: c.Head, Head: c.Head, Fields: c.Fields, Trailer: c.Trailer}}
 }
 
 // Close makes the pool keep no connection any more: idle ones are closed at once,
@@ -141,7 +143,7 @@ func (p *Pool) dial(ctx context.Context, until time.Time) (*upConn, error) {
 	nc, err := p.c.Dial(dctx, "tcp", p.c.Address)
 	if err == nil {
 		c := newUpConn(p, nc)
-		p.c.Clock.add(c)
+		p.c.Clock.Add(c)
 		return c, nil
 	}
 	p.vacate()
@@ -167,7 +169,7 @@ func (p *Pool) giveBack(c *upConn) {
 		w.ch <- c
 		return
 	}
-	if p.closed || len(p.idle) >= p.c.MaxIdle || !c.idle.set(p.c.Clock.after(p.c.IdleTimeout)) {
+	if p.closed || len(p.idle) >= p.c.MaxIdle || !c.idle.Set(p.c.Clock.After(p.c.IdleTimeout)) {
 		p.mu.Unlock()
 		p.drop(c)
 		return
@@ -179,7 +181,7 @@ func (p *Pool) giveBack(c *upConn) {
 // drop closes a connection that is in nobody's hands.
 func (p *Pool) drop(c *upConn) {
 	_ = c.nc.Close()
-	p.c.Clock.remove(c)
+	p.c.Clock.Remove(c)
 	p.vacate()
 }
 

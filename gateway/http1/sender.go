@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluice-gateway/sluice/gateway/http1/wire"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
@@ -48,7 +49,7 @@ func (s *sender) start(c *upConn, r *message.Request, chunked, wait bool) {
 		if err == nil {
 			s.done = true
 			if !s.head {
-				c.read.set(c.by(c.p.c.FirstByteTimeout))
+				c.read.Set(c.by(c.p.c.FirstByteTimeout))
 			}
 		}
 	}()
@@ -112,7 +113,7 @@ func (s *sender) failed() error {
 func (s *sender) broke(c *upConn, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over || s.head && err == errUnread {
+	if s.over || s.head && err == wire.ErrUnread {
 		return err
 	}
 	s.err = err
@@ -123,21 +124,21 @@ func (s *sender) broke(c *upConn, err error) error {
 // copy sends the body's bytes, each read as a chunk or as they are.
 func (s *sender) copy(c *upConn, body io.Reader, length int64, chunked bool) error {
 	const ahead = 8 // of a chunk's data: size in hex, CRLF
-	buf := c.p.bufs.get(largeBuffer)
-	defer c.p.bufs.put(buf)
+	buf := c.p.bufs.Get(wire.LargeBuffer)
+	defer c.p.bufs.Put(buf)
 	for sent := int64(0); ; {
-		n, err := body.Read(buf.b[ahead : len(buf.b)-2])
+		n, err := body.Read(buf.B[ahead : len(buf.B)-2])
 		if sent += int64(n); !chunked && sent > length {
 			return s.broke(c, errTooMuch)
 		}
 		if n > 0 {
-			p := buf.b[ahead : ahead+n]
+			p := buf.B[ahead : ahead+n]
 			if chunked {
 				var size [ahead]byte
 				h := append(strconv.AppendUint(size[:0], uint64(n), 16), "\r\n"...)
-				copy(buf.b[ahead-len(h):], h)
-				copy(buf.b[ahead+n:], "\r\n")
-				p = buf.b[ahead-len(h) : ahead+n+2]
+				copy(buf.B[ahead-len(h):], h)
+				copy(buf.B[ahead+n:], "\r\n")
+				p = buf.B[ahead-len(h) : ahead+n+2]
 			}
 			if err := s.write(c, p); err != nil {
 				return err
@@ -155,11 +156,11 @@ func (s *sender) copy(c *upConn, body io.Reader, length int64, chunked bool) err
 }
 
 func (s *sender) write(c *upConn, p []byte) error {
-	if !c.write.set(c.by(c.p.c.FirstByteTimeout)) {
+	if !c.write.Set(c.by(c.p.c.FirstByteTimeout)) {
 		return ErrSlow
 	}
 	_, err := c.nc.Write(p)
-	c.write.set(0)
+	c.write.Set(0)
 	return err
 }
 
@@ -172,10 +173,10 @@ func (s *sender) finish(c *upConn, r *message.Request, chunked bool) error {
 	s.mu.Lock()
 	if s.over {
 		s.mu.Unlock()
-		return errUnread
+		return wire.ErrUnread
 	}
 	if r.Trailer != nil { // not after the exchange, when r may be another's
-		b = appendTrailer(b, r.Trailer)
+		b = wire.AppendTrailer(b, r.Trailer)
 	}
 	s.mu.Unlock()
 	return s.write(c, append(b, "\r\n"...))

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/gateway/http1/wire"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
@@ -17,9 +18,9 @@ import (
 type Server struct {
 	h         message.Handler
 	c         ServerConfig
-	lim       limits
+	lim       wire.Limits
 	protected map[string]struct{}
-	bufs      buffers
+	bufs      wire.Buffers
 	exchanges sync.Pool
 	draining  atomic.Bool
 
@@ -37,7 +38,7 @@ func NewServer(h message.Handler, c ServerConfig) *Server {
 	c = c.WithDefaults()
 	s := &Server{
 		h: h, c: c,
-		lim:       limits{line: c.RequestLine, head: c.Head, fields: c.Fields, trailer: c.Trailer},
+		lim:       wire.Limits{Line: c.RequestLine, Head: c.Head, Fields: c.Fields, Trailer: c.Trailer},
 		protected: make(map[string]struct{}, len(c.Protected)),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
@@ -105,8 +106,8 @@ func (s *Server) accept(ctx context.Context, nc net.Conn) {
 		s.mu.Unlock()
 		s.rejected.Add(1)
 		// The answer fits an empty socket buffer; a client that finds no room gets none.
-		_ = nc.SetWriteDeadline(time.Now().Add(tick))
-		_, _ = nc.Write(problem(&refusal{503, "listener.busy", "too many connections"}))
+		_ = nc.SetWriteDeadline(time.Now().Add(wire.Tick))
+		_, _ = nc.Write((&wire.Refusal{Status: 503, Code: "listener.busy", Message: "too many connections"}).Answer())
 		_ = nc.Close()
 		return
 	}
@@ -114,13 +115,13 @@ func (s *Server) accept(ctx context.Context, nc net.Conn) {
 	s.perClient[client]++
 	s.mu.Unlock()
 	c.ctx, c.cancel = context.WithCancel(ctx)
-	s.c.Clock.add(c)
+	s.c.Clock.Add(c)
 	go c.serve()
 }
 
 // ended forgets a connection whose goroutine is over.
 func (s *Server) ended(c *conn) {
-	s.c.Clock.remove(c)
+	s.c.Clock.Remove(c)
 	client := c.remote.Addr()
 	s.mu.Lock()
 	delete(s.conns, c)

@@ -250,10 +250,12 @@ func TestHandlersThatGoWrong(t *testing.T) {
 		h    handler
 		want int // 0: the client sees the response break off
 	}{
-		"panics":              {func(w message.Writer, r *message.Request) { panic("x") }, 500},
-		"writes nothing":      {func(w message.Writer, r *message.Request) {}, 500},
-		"writes too little":   {func(w message.Writer, r *message.Request) { answer(w, 200, 5, "abc") }, 0},
-		"never ends chunks":   {func(w message.Writer, r *message.Request) { _ = w.WriteHead(&message.Response{Status: 200, ContentLength: -1}) }, 0},
+		"panics":            {func(w message.Writer, r *message.Request) { panic("x") }, 500},
+		"writes nothing":    {func(w message.Writer, r *message.Request) {}, 500},
+		"writes too little": {func(w message.Writer, r *message.Request) { answer(w, 200, 5, "abc") }, 0},
+		"never ends chunks": {func(w message.Writer, r *message.Request) {
+			_ = w.WriteHead(&message.Response{Status: 200, ContentLength: -1})
+		}, 0},
 		"fails":               {func(w message.Writer, r *message.Request) { w.Fail() }, 0},
 		"forgets to finish":   {func(w message.Writer, r *message.Request) { _ = w.WriteHead(&message.Response{Status: 201}) }, 201},
 		"101 without upgrade": {func(w message.Writer, r *message.Request) { _ = w.WriteHead(&message.Response{Status: 101}) }, 500},
@@ -440,4 +442,25 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		}
 	})
 	eventually(t, "goroutines are gone", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// TestBadConnectionsDoNotBlockGoodOnes (A29).
+func TestBadConnectionsDoNotBlockGoodOnes(t *testing.T) {
+	r, _ := echoRig(t)
+	for i := range 600 {
+		c := http1test.Dial(t, r.addr)
+		c.Send([]string{"", "GET / HT", post + "Content-Length: 100\r\n\r\nabc"}[i%3])
+	}
+	eventually(t, "all are there", func() bool { return r.srv.Stats().Connections == 600 })
+	start := time.Now()
+	c := http1test.Dial(t, r.addr)
+	for i := range 100 {
+		c.Send(fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: h\r\n\r\n", i))
+		if got := c.MustRead("GET"); got.Body != fmt.Sprintf("GET /%d", i) {
+			t.Fatalf("got %+v", got)
+		}
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("100 requests took %v", d)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sluice-gateway/sluice/gateway/http1/wire"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
@@ -27,17 +28,17 @@ type upConn struct {
 	plain   bool            // raw may be read and written
 	used    bool            // it had an exchange before
 	slot    int             // of the clock
-	read    deadline
-	write   deadline
-	idle    deadline
+	read    wire.Deadline
+	write   wire.Deadline
+	idle    wire.Deadline
 	total   int64 // coarse; the end of the exchange, or 0
 	abort   *message.Abort
 	ctx     context.Context
 	unwatch func() bool // of ctx, where it is watched
 
-	d     reader
-	f     framing
-	body  framed
+	d     wire.Reader
+	f     wire.Framing
+	body  wire.Framed
 	res   *response      // of the exchange in work
 	store message.Header // keeps the storage for fields between exchanges
 	reuse bool
@@ -55,27 +56,27 @@ type upConn struct {
 }
 
 func newUpConn(p *Pool, nc net.Conn) *upConn {
-	c := &upConn{p: p, nc: nc, raw: rawConn(nc)}
-	c.d = reader{conn: nc, pool: &p.bufs}
+	c := &upConn{p: p, nc: nc, raw: wire.RawConn(nc)}
+	c.d = wire.Reader{Conn: nc, Pool: &p.bufs}
 	if c.raw != nil {
 		_, c.plain = nc.(*net.TCPConn)
 		c.trip = c.roundTrip
-		c.alive = func(fd uintptr) { c.err = peekFD(fd) }
+		c.alive = func(fd uintptr) { c.err = wire.PeekFD(fd) }
 	}
 	return c
 }
 
-func (c *upConn) place() *int { return &c.slot }
+func (c *upConn) Place() *int { return &c.slot }
 
-// check runs on the clock.
-func (c *upConn) check(now int64) {
-	if c.read.fire(now) {
+// Check runs on the clock.
+func (c *upConn) Check(now int64) {
+	if c.read.Fire(now) {
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 	}
-	if c.write.fire(now) {
+	if c.write.Fire(now) {
 		_ = c.nc.SetWriteDeadline(time.Unix(1, 0))
 	}
-	if c.idle.fire(now) {
+	if c.idle.Fire(now) {
 		go c.p.expire(c) // it takes the clock's lock
 	}
 }
@@ -86,22 +87,22 @@ func (c *upConn) by(d time.Duration) int64 {
 	if d < 0 {
 		return c.total
 	}
-	at := c.p.c.Clock.after(d)
+	at := c.p.c.Clock.After(d)
 	if c.total != 0 && c.total < at {
 		return c.total
 	}
 	return at
 }
 
-// before and after are the pacer of response bodies.
-func (c *upConn) before() error {
-	if !c.read.set(c.by(c.p.c.BodyTimeout)) {
+// Before and after are the pacer of response bodies.
+func (c *upConn) Before() error {
+	if !c.read.Set(c.by(c.p.c.BodyTimeout)) {
 		return ErrSlow
 	}
 	return nil
 }
 
-func (c *upConn) after(int) { c.read.set(0) }
+func (c *upConn) After(int) { c.read.Set(0) }
 
 // watch makes an abort of the client cut the connection.
 func (c *upConn) watch(ctx context.Context, r *message.Request) bool {
@@ -136,14 +137,14 @@ func (c *upConn) unwatched() bool {
 // the poller.
 func (c *upConn) roundTrip(fd uintptr) bool {
 	if !c.waiting {
-		if err := peekFD(fd); !again(err) {
+		if err := wire.PeekFD(fd); !wire.Again(err) {
 			c.err = errStale
 			return true
 		}
-		c.wrote, c.err = writeFD(fd, c.out)
+		c.wrote, c.err = wire.WriteFD(fd, c.out)
 		c.wrote = max(c.wrote, 0)
 		if c.wrote < len(c.out) {
-			if c.err == nil || again(c.err) {
+			if c.err == nil || wire.Again(c.err) {
 				c.err = errPartial
 			}
 			return true
@@ -151,14 +152,14 @@ func (c *upConn) roundTrip(fd uintptr) bool {
 		c.waiting = true
 		return false
 	}
-	n, err := readFD(fd, c.d.buf.b[c.d.w:])
-	if again(err) {
+	n, err := wire.ReadFD(fd, c.d.Buf.B[c.d.W:])
+	if wire.Again(err) {
 		return false
 	}
 	if n <= 0 && err == nil {
 		err = io.EOF
 	}
-	c.d.w += max(n, 0)
+	c.d.W += max(n, 0)
 	c.err = err
 	return true
 }
@@ -171,8 +172,8 @@ var errPartial = errors.New("partial write")
 func (c *upConn) start(out []byte, follows bool) error {
 	c.out, c.wrote, c.waiting, c.err = out, 0, false, nil
 	c.got = false
-	c.d.room(smallBuffer)
-	if !c.write.set(c.by(c.p.c.FirstByteTimeout)) || !c.read.set(c.by(c.p.c.FirstByteTimeout)) {
+	c.d.Room(wire.SmallBuffer)
+	if !c.write.Set(c.by(c.p.c.FirstByteTimeout)) || !c.read.Set(c.by(c.p.c.FirstByteTimeout)) {
 		return ErrSlow
 	}
 	if c.plain && !follows {
@@ -180,18 +181,18 @@ func (c *upConn) start(out []byte, follows bool) error {
 		if err == nil {
 			err = c.err
 		}
-		c.write.set(0)
+		c.write.Set(0)
 		if err != errPartial {
 			return err
 		}
 	} else if c.raw != nil {
-		if err := c.raw.Control(c.alive); err != nil || !again(c.err) {
+		if err := c.raw.Control(c.alive); err != nil || !wire.Again(c.err) {
 			return errStale
 		}
 	}
 	n, err := c.nc.Write(out[c.wrote:])
 	c.wrote += n
-	c.write.set(0)
+	c.write.Set(0)
 	return err
 }
 
@@ -200,18 +201,18 @@ func (c *upConn) head(o *Outbound, r *message.Request) error {
 	p := &c.res.Response
 	for interim := 0; ; {
 		p.Header.Reset()
-		n, minor, bad := 0, 0, (*refusal)(nil)
-		if len(c.d.buffered()) > 0 {
-			n, minor, bad = parseResponse(c.d.buffered(), p, &c.f, &c.p.lim)
+		n, minor, bad := 0, 0, (*wire.Refusal)(nil)
+		if len(c.d.Buffered()) > 0 {
+			n, minor, bad = wire.ParseResponse(c.d.Buffered(), p, &c.f, &c.p.lim)
 		}
 		if bad == nil && n == 0 {
 			var err error
-			if bad, err = c.d.rest(&c.p.lim); err != nil {
+			if bad, err = c.d.Rest(&c.p.lim); err != nil {
 				return err
 			}
 			if bad == nil {
 				p.Header.Reset()
-				n, minor, bad = parseResponse(c.d.buffered(), p, &c.f, &c.p.lim)
+				n, minor, bad = wire.ParseResponse(c.d.Buffered(), p, &c.f, &c.p.lim)
 			}
 		}
 		if bad != nil {
@@ -219,16 +220,16 @@ func (c *upConn) head(o *Outbound, r *message.Request) error {
 		}
 		c.got = true
 		if p.Status >= 200 {
-			c.d.pin(n)
+			c.d.Pin(n)
 			c.frame(o.Method, minor)
 			return nil
 		}
 		if p.Status == 101 {
-			c.d.pin(n)
+			c.d.Pin(n)
 			return c.tunnel(r)
 		}
 		if interim++; interim > maxInformational {
-			return malformed("too many informational responses")
+			return wire.Malformed("too many informational responses")
 		}
 		if p.Status == 100 {
 			c.send.proceed()
@@ -237,7 +238,7 @@ func (c *upConn) head(o *Outbound, r *message.Request) error {
 				return &Error{Kind: ErrAborted, Sent: true, Err: err}
 			}
 		}
-		c.d.r += n
+		c.d.R += n
 	}
 }
 
@@ -245,61 +246,61 @@ func (c *upConn) head(o *Outbound, r *message.Request) error {
 // (RFC 9112, 6.3 and 9.3).
 func (c *upConn) frame(method string, minor int) {
 	p, f := c.res, &c.f
-	c.reuse = !f.close && (minor == 1 || f.keepAlive)
-	if f.nominated {
-		dropNominated(&p.Header, nil)
+	c.reuse = !f.Close && (minor == 1 || f.KeepAlive)
+	if f.Nominated {
+		wire.DropNominated(&p.Header, nil)
 	}
-	p.ContentLength = f.length
-	kind := uint8(bodyNone)
+	p.ContentLength = f.Length
+	kind := uint8(wire.BodyNone)
 	switch {
 	case p.Status == 204:
-		c.reuse = c.reuse && !f.chunked && f.length <= 0
+		c.reuse = c.reuse && !f.Chunked && f.Length <= 0
 		p.ContentLength = 0
 	case method == "HEAD" || p.Status == 304:
-	case f.chunked:
-		kind = bodyChunked
-	case f.length >= 0:
-		kind = bodyLength
+	case f.Chunked:
+		kind = wire.BodyChunked
+	case f.Length >= 0:
+		kind = wire.BodyLength
 	default:
-		kind = bodyUntilClose
+		kind = wire.BodyUntilClose
 		c.reuse = false
 	}
-	p.Stream = kind == bodyChunked || kind == bodyUntilClose
-	c.body.start(&c.d, kind, f.length, c, &c.p.lim)
+	p.Stream = kind == wire.BodyChunked || kind == wire.BodyUntilClose
+	c.body.Start(&c.d, kind, f.Length, c, &c.p.lim)
 }
 
 // tunnel takes a 101, which must be the answer to our Upgrade.
 func (c *upConn) tunnel(r *message.Request) error {
-	if r.Upgrade == "" || !c.f.upgrade || !message.EqualFold(c.f.protocol, r.Upgrade) {
-		return malformed("101 without the upgrade that was asked for")
+	if r.Upgrade == "" || !c.f.Upgrade || !message.EqualFold(c.f.Protocol, r.Upgrade) {
+		return wire.Malformed("101 without the upgrade that was asked for")
 	}
-	c.read.set(0)
+	c.read.Set(0)
 	c.res.ContentLength = 0
-	c.body.start(&c.d, bodyNone, 0, c, &c.p.lim)
+	c.body.Start(&c.d, wire.BodyNone, 0, c, &c.p.lim)
 	c.reuse = false
 	c.res.Tunnel = c.nc
-	c.res.Buffered = append([]byte(nil), c.d.buffered()...)
+	c.res.Buffered = append([]byte(nil), c.d.Buffered()...)
 	return nil
 }
 
 // failure turns an error of the exchange into an *Error.
 func (c *upConn) failure(err error, phase Kind) *Error {
 	e := &Error{Kind: ErrClosed, Sent: c.wrote > 0, Err: err}
-	var bad *refusal
+	var bad *wire.Refusal
 	var own *Error
-	now := c.p.c.Clock.now.Load()
+	now := c.p.c.Clock.Now.Load()
 	switch {
 	case errors.As(err, &own):
 		return own
 	case c.send.failed() != nil:
 		e.Kind, e.Err = ErrRequestBody, c.send.failed()
 	case errors.As(err, &bad):
-		if e.Kind = ErrMalformed; bad.status == 431 || bad.status == 414 {
+		if e.Kind = ErrMalformed; bad.Status == 431 || bad.Status == 414 {
 			e.Kind = ErrTooLarge
 		}
 	case c.abort.Fired() || c.ctx != nil && c.ctx.Err() != nil:
 		e.Kind = ErrAborted
-	case c.read.fired() || c.write.fired():
+	case c.read.Fired() || c.write.Fired():
 		if e.Kind = phase; c.total != 0 && now >= c.total {
 			e.Kind = ErrDeadline
 		}
@@ -312,8 +313,8 @@ func (c *upConn) failure(err error, phase Kind) *Error {
 func (c *upConn) end() {
 	sent := c.send.end()
 	calm := c.unwatched()
-	fit := c.read.set(0) && c.write.set(0)
-	fit = fit && sent && calm && c.reuse && c.body.done && c.body.err == nil && c.d.r == c.d.w
+	fit := c.read.Set(0) && c.write.Set(0)
+	fit = fit && sent && calm && c.reuse && c.body.Done && c.body.Err == nil && c.d.R == c.d.W
 	if !fit {
 		_ = c.nc.Close()
 	}
@@ -323,8 +324,8 @@ func (c *upConn) end() {
 		c.res.Header, c.res.Trailer, c.res.Tunnel, c.res.Buffered = message.Header{}, nil, nil, nil
 		c.res = nil
 	}
-	c.d.r = c.d.w // what is left over is nobody's
-	c.d.reset()
+	c.d.R = c.d.W // what is left over is nobody's
+	c.d.Reset()
 	if fit {
 		c.p.giveBack(c)
 		return
@@ -345,9 +346,9 @@ func (b *response) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.c == nil {
-		return 0, errUnread
+		return 0, wire.ErrUnread
 	}
-	n, err := b.c.body.read(p)
+	n, err := b.c.body.Read(p)
 	if err != nil {
 		err = b.c.bodyError(err)
 	}
@@ -356,7 +357,7 @@ func (b *response) Read(p []byte) (int, error) {
 
 func (c *upConn) bodyError(err error) error {
 	if err == io.EOF {
-		c.res.Trailer = c.body.trailer
+		c.res.Trailer = c.body.Trailer
 		return err
 	}
 	e := c.failure(err, ErrBodyTimeout)
@@ -370,17 +371,17 @@ func (b *response) WriteTo(w io.Writer) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.c == nil {
-		return 0, errUnread
+		return 0, wire.ErrUnread
 	}
 	c := b.c
 	fl, _ := w.(interface{ Flush() error })
 	for sent := int64(0); ; {
-		if n, err := c.body.ready(); c.res.Stream && fl != nil && err == nil && (n == 0 || c.d.r == c.d.w) {
+		if n, err := c.body.Ready(); c.res.Stream && fl != nil && err == nil && (n == 0 || c.d.R == c.d.W) {
 			if err := fl.Flush(); err != nil {
 				return sent, err
 			}
 		}
-		p, err := c.body.next()
+		p, err := c.body.Next()
 		if err != nil {
 			if err = c.bodyError(err); err == io.EOF {
 				err = nil

@@ -3,9 +3,9 @@ package http1
 import (
 	"errors"
 	"net"
-	"net/http"
 	"strconv"
 
+	"github.com/sluice-gateway/sluice/gateway/http1/wire"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
@@ -23,6 +23,7 @@ const gather = 2 << 10
 
 // Errors of a writer's misuse.
 var (
+	errStatus    = errors.New("the status of a response is from 200 to 999")
 	errHeadTwice = errors.New("the response head was written already")
 	errNoHead    = errors.New("the response head was not written")
 	errTooMuch   = errors.New("the response body is longer than its Content-Length")
@@ -34,8 +35,8 @@ var (
 // writer is message.Writer for one exchange.
 type writer struct {
 	x        *exchange
-	out      *buffer // kept while the connection is busy
-	n        int     // bytes in out
+	out      *wire.Buffer // kept while the connection is busy
+	n        int          // bytes in out
 	mode     uint8
 	head     bool
 	finished bool
@@ -51,8 +52,8 @@ type writer struct {
 
 var _ message.Writer = (*writer)(nil)
 
-func (w *writer) release(p *buffers) {
-	p.put(w.out)
+func (w *writer) release(p *wire.Buffers) {
+	p.Put(w.out)
 	*w = writer{hijacked: w.hijacked}
 }
 
@@ -66,14 +67,14 @@ func (w *writer) fail(err error) error {
 // begin lends the output buffer.
 func (w *writer) begin() []byte {
 	if w.out == nil {
-		w.out = w.x.c.s.bufs.get(smallBuffer)
+		w.out = w.x.c.s.bufs.Get(wire.SmallBuffer)
 	}
-	return w.out.b[:w.n]
+	return w.out.B[:w.n]
 }
 
 func (w *writer) keep(b []byte) {
 	w.n = len(b)
-	w.out.b = b[:cap(b)]
+	w.out.B = b[:cap(b)]
 }
 
 // Informational sends a 1xx head other than 101, at once; to HTTP/1.0 none.
@@ -90,10 +91,10 @@ func (w *writer) Informational(status int, h *message.Header) error {
 		}
 		return w.x.body.proceed()
 	}
-	b := appendStatus(w.begin(), status, "")
+	b := wire.AppendStatus(w.begin(), status, "")
 	var err error
 	if h != nil {
-		b, err = appendFields(b, h)
+		b, err = wire.AppendFields(b, h)
 	}
 	w.keep(append(b, "\r\n"...))
 	if err != nil {
@@ -114,16 +115,19 @@ func (w *writer) WriteHead(r *message.Response) error {
 	if r.Status == 101 {
 		return w.switchProtocols(r)
 	}
+	if r.Status < 200 || r.Status > 999 {
+		return errStatus
+	}
 	w.frame(r)
-	b := appendStatus(w.begin(), r.Status, r.Reason)
+	b := wire.AppendStatus(w.begin(), r.Status, r.Reason)
 	mark := w.n
-	b, err := appendFields(b, &r.Header)
+	b, err := wire.AppendFields(b, &r.Header)
 	if err != nil {
 		w.n = mark
 		return err
 	}
 	if _, ok := r.Header.Known(message.Date); !ok {
-		b = append(append(append(b, "Date: "...), *w.x.c.s.c.Clock.date.Load()...), "\r\n"...)
+		b = append(append(append(b, "Date: "...), *w.x.c.s.c.Clock.Date.Load()...), "\r\n"...)
 	}
 	switch {
 	case w.mode == writeChunked:
@@ -178,7 +182,7 @@ func (w *writer) switchProtocols(r *message.Response) error {
 	if !ok || !message.ValidValue(p) {
 		p = w.x.q.Upgrade
 	}
-	b, err := appendFields(appendStatus(w.begin(), 101, r.Reason), &r.Header)
+	b, err := wire.AppendFields(wire.AppendStatus(w.begin(), 101, r.Reason), &r.Header)
 	if err != nil {
 		return err
 	}
@@ -186,33 +190,6 @@ func (w *writer) switchProtocols(r *message.Response) error {
 	w.keep(b)
 	w.mode, w.left, w.head, w.close = writeNone, 0, true, true
 	return w.Flush()
-}
-
-func appendStatus(b []byte, status int, reason string) []byte {
-	b = append(b, "HTTP/1.1 "...)
-	b = append(b, byte('0'+status/100%10), byte('0'+status/10%10), byte('0'+status%10), ' ')
-	if reason == "" || !message.ValidValue(reason) {
-		reason = http.StatusText(status)
-	}
-	return append(append(b, reason...), "\r\n"...)
-}
-
-// appendFields writes the end-to-end fields of h; framing is not h's to say.
-func appendFields(b []byte, h *message.Header) ([]byte, error) {
-	for f := range h.Fields() {
-		if f.Known == message.ContentLength || f.Known.HopByHop() {
-			continue
-		}
-		if !f.Writable() {
-			return b, errors.New("the header field " + strconv.Quote(f.Name) + " has a character that cannot be written")
-		}
-		b = appendField(b, f.Name, f.Value)
-	}
-	return b, nil
-}
-
-func appendField(b []byte, name, value string) []byte {
-	return append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
 }
 
 // Write sends body bytes; see message.Writer.
@@ -235,10 +212,10 @@ func (w *writer) Write(p []byte) (int, error) {
 	case writeUntilClose:
 		w.put(p, nil)
 	case writeChunked:
-		if cap(w.out.b)-w.n < 24 {
+		if cap(w.out.B)-w.n < 24 {
 			_ = w.Flush()
 		}
-		w.keep(append(strconv.AppendUint(w.out.b[:w.n], uint64(len(p)), 16), "\r\n"...))
+		w.keep(append(strconv.AppendUint(w.out.B[:w.n], uint64(len(p)), 16), "\r\n"...))
 		w.put(p, []byte("\r\n"))
 	}
 	if w.err != nil {
@@ -251,9 +228,9 @@ func (w *writer) Write(p []byte) (int, error) {
 // put writes p and end behind what is in the buffer: by copying them there, or
 // all at once from where they are.
 func (w *writer) put(p, end []byte) {
-	if room := len(w.out.b) - w.n; len(p)+len(end) <= room && (len(p) < gather || w.n > 0 && len(p) < room/2) {
-		w.n += copy(w.out.b[w.n:], p)
-		w.n += copy(w.out.b[w.n:], end)
+	if room := len(w.out.B) - w.n; len(p)+len(end) <= room && (len(p) < gather || w.n > 0 && len(p) < room/2) {
+		w.n += copy(w.out.B[w.n:], p)
+		w.n += copy(w.out.B[w.n:], end)
 		return
 	}
 	c := w.x.c
@@ -261,18 +238,18 @@ func (w *writer) put(p, end []byte) {
 		n := min(len(p), 64<<10)
 		w.bufs = w.vec[:0]
 		if first && w.n > 0 {
-			w.bufs = append(w.bufs, w.out.b[:w.n])
+			w.bufs = append(w.bufs, w.out.B[:w.n])
 		}
 		w.bufs = append(w.bufs, p[:n])
 		if p = p[n:]; len(p) == 0 && len(end) > 0 {
 			w.bufs = append(w.bufs, end)
 		}
-		if !c.write.set(c.s.c.Clock.after(c.s.c.WriteTimeout)) {
+		if !c.write.Set(c.s.c.Clock.After(c.s.c.WriteTimeout)) {
 			_ = w.fail(ErrSlow)
 			return
 		}
 		_, err := w.bufs.WriteTo(c.nc)
-		c.write.set(0)
+		c.write.Set(0)
 		if err != nil {
 			_ = w.fail(err)
 		}
@@ -285,7 +262,7 @@ func (w *writer) Flush() error {
 	if w.err == nil && w.n > 0 {
 		n := w.n
 		w.n = 0
-		if err := w.x.c.send(w.out.b[:n]); err != nil {
+		if err := w.x.c.send(w.out.B[:n]); err != nil {
 			return w.fail(err)
 		}
 	}
@@ -305,24 +282,14 @@ func (w *writer) Finish(trailer *message.Header) error {
 		w.Fail()
 		return errTooLittle
 	case w.mode == writeChunked:
-		b := append(w.out.b[:w.n], "0\r\n"...)
+		b := append(w.out.B[:w.n], "0\r\n"...)
 		if trailer != nil {
-			b = appendTrailer(b, trailer)
+			b = wire.AppendTrailer(b, trailer)
 		}
 		w.keep(append(b, "\r\n"...))
 	}
 	w.finished = true
 	return w.Flush()
-}
-
-// appendTrailer writes the fields of a trailer section that may stand in one.
-func appendTrailer(b []byte, h *message.Header) []byte {
-	for f := range h.Fields() {
-		if f.Writable() && !forbiddenTrailer(f) {
-			b = appendField(b, f.Name, f.Value)
-		}
-	}
-	return b
 }
 
 // finish sends a whole answer of the engine's own.
@@ -352,11 +319,11 @@ func (w *writer) Hijack() (net.Conn, []byte, error) {
 	}
 	c := w.x.c
 	c.waiting.Store(0)
-	if !c.read.set(0) || !c.write.set(0) {
+	if !c.read.Set(0) || !c.write.Set(0) {
 		return nil, nil, ErrSlow
 	}
 	w.hijacked, w.finished = true, true
-	return c.nc, append([]byte(nil), w.x.d.buffered()...), nil
+	return c.nc, append([]byte(nil), w.x.d.Buffered()...), nil
 }
 
 // HeadWritten tells whether WriteHead was called.

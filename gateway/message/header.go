@@ -46,7 +46,8 @@ func (h *Header) Len() int {
 	return n
 }
 
-// Fields yields the lines in order. The pointer is valid until the next edit.
+// Fields yields the lines in order. The pointer is valid until the next edit; lines
+// are changed by Set, Add and Del, not through it.
 func (h *Header) Fields() iter.Seq[*Field] {
 	return func(yield func(*Field) bool) {
 		for i := range h.fields {

@@ -49,6 +49,14 @@ func knownNames() [numKnown]string {
 	}
 }
 
+// String is the name in lower case; empty for Unknown.
+func (k Known) String() string {
+	if k >= numKnown {
+		return ""
+	}
+	return knownNames()[k]
+}
+
 // KnownName interns a name, whatever its case.
 func KnownName(name string) Known {
 	if len(name) < 2 || len(name) > 19 {

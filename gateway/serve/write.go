@@ -53,13 +53,14 @@ func (h *Handler) write(w message.Writer, x *filter.Exchange) Outcome {
 	return out
 }
 
-// copy streams the body. Bytes of a body whose length nobody knows are sent as
-// they come; others may gather in the writer's buffer.
+// copy streams the body. One that comes from the engine writes itself: without a
+// copy, and flushing before it waits where the response is a stream. Of others,
+// bytes whose length nobody knows are sent as they come.
 func (h *Handler) copy(w message.Writer, resp *message.Response) error {
 	if resp.ContentLength == 0 {
 		return nil
 	}
-	if own, ok := resp.Body.(io.WriterTo); ok { // it has a buffer, and knows when to flush
+	if own, ok := resp.Body.(io.WriterTo); ok {
 		_, err := own.WriteTo(w)
 		return err
 	}

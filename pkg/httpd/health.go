@@ -39,6 +39,7 @@ type Health struct {
 	now      func() time.Time
 	started  time.Time
 	draining atomic.Bool
+	again    chan struct{}
 
 	mu         sync.Mutex
 	components []*component
@@ -57,7 +58,7 @@ type component struct {
 
 // NewHealth starts with no component: ready, and passing.
 func NewHealth(service, version, node string) *Health {
-	return &Health{service: service, version: version, node: node, now: time.Now, started: time.Now()}
+	return &Health{service: service, version: version, node: node, now: time.Now, started: time.Now(), again: make(chan struct{}, 1)}
 }
 
 // Component adds one that the process is not ready without: while it fails,
@@ -82,6 +83,15 @@ func (h *Health) add(name string, check Check, required bool) {
 // balancers look elsewhere while requests finish. /live stays 200.
 func (h *Health) SetDraining() { h.draining.Store(true) }
 
+// Recheck makes Run look soon, for a component that knows that it changed. It
+// never blocks.
+func (h *Health) Recheck() {
+	select {
+	case h.again <- struct{}{}:
+	default:
+	}
+}
+
 // Run is an actor: it looks at every component at once and then every 2 s until
 // ctx ends, each in a goroutine of its own and for 1.5 s at most.
 func (h *Health) Run(ctx context.Context) error {
@@ -95,6 +105,7 @@ func (h *Health) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-h.again:
 		}
 	}
 }

@@ -123,3 +123,25 @@ func TestHelloDocument(t *testing.T) {
 		}
 	})
 }
+
+func TestRecheckLooksBeforeTheNextRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := httpd.NewHealth("gateway", "v1", "n")
+		state := httpd.Fail
+		h.Component("configuration", func(context.Context) (httpd.Status, string) { return state, "" })
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- h.Run(ctx) }()
+		synctest.Wait()
+		state = httpd.Pass
+		h.Recheck()
+		synctest.Wait()
+		if _, ready := h.Report(); !ready {
+			t.Error("not ready until the next round")
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

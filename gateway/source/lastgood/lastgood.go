@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/route"
@@ -52,6 +53,7 @@ type Source struct {
 	saved publish.Head
 	told  string // the last complaint about the state on disk
 	dirty chan struct{}
+	bad   atomic.Bool // what lies on disk cannot be relied on, whatever its name
 }
 
 var _ route.Source = (*Source)(nil)
@@ -129,6 +131,7 @@ func (s *Source) disk() (*route.Update, error) {
 		u, err = snap.Update(published.Disk)
 	}
 	if err != nil {
+		s.bad.Store(true)
 		return nil, fmt.Errorf("last-known-good state: %w", err)
 	}
 	return u, nil
@@ -176,6 +179,7 @@ func (s *Source) save() bool {
 		return false
 	}
 	s.saved = snap.Root.Head()
+	s.bad.Store(false)
 	return true
 }
 
@@ -184,13 +188,14 @@ func (s *Source) write(snap published.Snapshot) error {
 	if err != nil {
 		return err
 	}
+	bad := s.bad.Load()
 	there := make(map[string]bool, len(have))
 	for _, e := range have {
 		there[e.Name()] = true
 	}
 	for _, texts := range []map[string][]byte{snap.Texts, snap.Parts} {
 		for sha, text := range texts {
-			if !there[sha] {
+			if bad || !there[sha] {
 				if err := replace(filepath.Join(s.o.Dir, "items", sha), text); err != nil {
 					return err
 				}

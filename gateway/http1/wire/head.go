@@ -1,4 +1,4 @@
-package http1
+package wire
 
 import (
 	"bytes"
@@ -6,63 +6,64 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
-// refusal says why a message is not taken: the status and body that a client
+// Refusal says why a message is not taken: the status and body that a client
 // gets. Of a response only the sentence is used, as the cause of an Error.
-type refusal struct {
-	status        int
-	code, message string
+type Refusal struct {
+	Status        int // of the answer
+	Code, Message string
 }
 
-func (r *refusal) Error() string { return r.message }
+// Error is the sentence.
+func (r *Refusal) Error() string { return r.Message }
 
-func malformed(msg string) *refusal { return &refusal{400, "request.malformed", msg} }
+// Malformed is a Refusal with 400.
+func Malformed(msg string) *Refusal { return &Refusal{400, "request.malformed", msg} }
 
-// limits of a head.
-type limits struct{ line, head, fields, trailer int }
+// Limits of a head.
+type Limits struct{ Line, Head, Fields, Trailer int }
 
-func (l *limits) lineTooLong() *refusal {
-	return &refusal{414, "request.line_too_long", "the request line is longer than the limit"}
+func (l *Limits) lineTooLong() *Refusal {
+	return &Refusal{414, "request.line_too_long", "the request line is longer than the limit"}
 }
 
-func (l *limits) headTooLarge() *refusal {
-	return &refusal{431, "request.head_too_large", "the header section is larger than the limit"}
+func (l *Limits) headTooLarge() *Refusal {
+	return &Refusal{431, "request.head_too_large", "the header section is larger than the limit"}
 }
 
-// framing is what the fields of a head say about the body and the connection.
-type framing struct {
-	length     int64 // Content-Length, or -1
-	chunked    bool
-	close      bool   // Connection: close
-	keepAlive  bool   // Connection: keep-alive
-	upgrade    bool   // Connection: upgrade
-	nominated  bool   // Connection names other fields
-	protocol   string // Upgrade, when it is one token
-	hosts      int
-	host       []byte
-	encodings  int // Transfer-Encoding lines
-	expect     string
-	hasExpect  bool
-	connection int // Connection lines
+// Framing is what the fields of a head say about the body and the connection.
+type Framing struct {
+	Length    int64 // Content-Length, or -1
+	Chunked   bool
+	Close     bool   // Connection: close
+	KeepAlive bool   // Connection: keep-alive
+	Upgrade   bool   // Connection: upgrade
+	Nominated bool   // Connection names other fields
+	Protocol  string // Upgrade, when it is one token
+	hosts     int
+	host      []byte
+	encodings int // Transfer-Encoding lines
+	expect    string
+	HasExpect bool
 }
 
 // line returns the line at p without CRLF, and where the next one begins; next 0
 // means that it is not complete. Only CRLF ends a line (RFC 9112, 2.2 lets a
 // recipient take LF alone; we do not).
-func line(b []byte, p int) (l []byte, next int, bad *refusal) {
+func line(b []byte, p int) (l []byte, next int, bad *Refusal) {
 	i := bytes.IndexByte(b[p:], '\n')
 	if i < 0 {
 		return nil, 0, nil
 	}
 	if i == 0 || b[p+i-1] != '\r' {
-		return nil, 0, malformed("a line ends with LF alone")
+		return nil, 0, Malformed("a line ends with LF alone")
 	}
 	return b[p : p+i-1], p + i + 1, nil
 }
 
 // fields parses field lines from p to the empty line and returns the place behind
 // it, 0 when more bytes are needed (RFC 9112, 5).
-func fields(b []byte, p int, h *message.Header, f *framing, lim *limits) (int, *refusal) {
-	*f = framing{length: -1}
+func fields(b []byte, p int, h *message.Header, f *Framing, lim *Limits) (int, *Refusal) {
+	*f = Framing{Length: -1}
 	for n := 0; ; n++ {
 		l, next, bad := line(b, p)
 		if bad != nil || next == 0 {
@@ -70,25 +71,25 @@ func fields(b []byte, p int, h *message.Header, f *framing, lim *limits) (int, *
 		}
 		p = next
 		if len(l) == 0 {
-			if f.nominated {
-				f.nominated = nominates(h)
+			if f.Nominated {
+				f.Nominated = nominates(h)
 			}
 			return p, nil
 		}
-		if n == lim.fields || p > lim.head {
+		if n == lim.Fields || p > lim.Head {
 			return 0, lim.headTooLarge()
 		}
 		c := bytes.IndexByte(l, ':')
-		if c <= 0 || !allChars(l[:c], charToken) {
-			return 0, malformed("a header line has no valid name")
+		if c <= 0 || !AllChars(l[:c], charToken) {
+			return 0, Malformed("a header line has no valid name")
 		}
 		v := trim(l[c+1:])
 		if !validValue(v) {
-			return 0, malformed("a header value has a control character")
+			return 0, Malformed("a header value has a control character")
 		}
-		name := str(l[:c])
+		name := Str(l[:c])
 		k := message.KnownName(name)
-		h.Append(message.Field{Name: name, Value: str(v), Known: k})
+		h.Append(message.Field{Name: name, Value: Str(v), Known: k})
 		if k != message.Unknown {
 			if bad := f.note(k, v); bad != nil {
 				return 0, bad
@@ -109,39 +110,38 @@ func trim(v []byte) []byte {
 
 // note takes what a field says about framing. It refuses what could be read in
 // two ways (RFC 9112, 6.3 and 11.2).
-func (f *framing) note(k message.Known, v []byte) *refusal {
+func (f *Framing) note(k message.Known, v []byte) *Refusal {
 	switch k {
 	case message.Host:
 		f.hosts++
 		f.host = v
 	case message.ContentLength:
-		if f.length >= 0 {
-			return malformed("there are several Content-Length fields")
+		if f.Length >= 0 {
+			return Malformed("there are several Content-Length fields")
 		}
 		n, ok := decimal(v)
 		if !ok {
-			return malformed("Content-Length is not a number")
+			return Malformed("Content-Length is not a number")
 		}
-		f.length = n
+		f.Length = n
 	case message.TransferEncoding:
-		if f.encodings++; f.encodings > 1 || !message.EqualFold(str(v), "chunked") {
-			return malformed("Transfer-Encoding is not exactly \"chunked\"")
+		if f.encodings++; f.encodings > 1 || !message.EqualFold(Str(v), "chunked") {
+			return Malformed("Transfer-Encoding is not exactly \"chunked\"")
 		}
-		f.chunked = true
+		f.Chunked = true
 	case message.Connection:
-		f.connection++
 		f.options(v)
 	case message.Upgrade:
-		if f.protocol != "" || !message.ValidName(trimVersion(str(v))) {
-			f.protocol = "-" // a list, or no token: no upgrade that we can answer for
+		if f.Protocol != "" || !message.ValidName(trimVersion(Str(v))) {
+			f.Protocol = "-" // a list, or no token: no upgrade that we can answer for
 			break
 		}
-		f.protocol = str(v)
+		f.Protocol = Str(v)
 	case message.Expect:
-		if f.hasExpect {
-			return malformed("there are several Expect fields")
+		if f.HasExpect {
+			return Malformed("there are several Expect fields")
 		}
-		f.hasExpect, f.expect = true, str(v)
+		f.HasExpect, f.expect = true, Str(v)
 	}
 	return nil
 }
@@ -157,17 +157,17 @@ func trimVersion(s string) string {
 }
 
 // options reads one Connection field (RFC 9110, 7.6.1).
-func (f *framing) options(v []byte) {
-	for o := range tokens(str(v)) {
+func (f *Framing) options(v []byte) {
+	for o := range tokens(Str(v)) {
 		switch {
 		case message.EqualFold(o, "close"):
-			f.close = true
+			f.Close = true
 		case message.EqualFold(o, "keep-alive"):
-			f.keepAlive = true
+			f.KeepAlive = true
 		case message.EqualFold(o, "upgrade"):
-			f.upgrade = true
+			f.Upgrade = true
 		default:
-			f.nominated = true
+			f.Nominated = true
 		}
 	}
 }
@@ -216,11 +216,11 @@ func nominates(h *message.Header) bool {
 	return false
 }
 
-// dropNominated removes the fields that Connection names, unless they are
+// DropNominated removes the fields that Connection names, unless they are
 // protected: what is end-to-end or what the gateway vouches for is not the
 // peer's to remove (RFC 9110, 7.6.1 leaves removing them to "intermediaries",
 // and a client that does it means harm).
-func dropNominated(h *message.Header, protected map[string]struct{}) {
+func DropNominated(h *message.Header, protected map[string]struct{}) {
 	for v := range h.Values("Connection") {
 		for o := range tokens(v) {
 			k := message.KnownName(o)
@@ -268,12 +268,12 @@ type scan struct {
 }
 
 // done tells whether b holds a whole head.
-func (s *scan) done(b []byte, lim *limits) (bool, *refusal) {
+func (s *scan) done(b []byte, lim *Limits) (bool, *Refusal) {
 	for s.pos < len(b) {
 		switch c := b[s.pos]; {
 		case c == '\n':
 			if s.pos == s.line || b[s.pos-1] != '\r' {
-				return false, malformed("a line ends with LF alone")
+				return false, Malformed("a line ends with LF alone")
 			}
 			empty := s.pos-1 == s.line
 			s.pos++
@@ -288,23 +288,23 @@ func (s *scan) done(b []byte, lim *limits) (bool, *refusal) {
 			}
 			continue
 		case s.pos > s.line && b[s.pos-1] == '\r':
-			return false, malformed("a line has a CR inside")
+			return false, Malformed("a line has a CR inside")
 		}
 		s.pos++
-		if !s.first && s.pos-s.line > lim.line+1 {
+		if !s.first && s.pos-s.line > lim.Line+1 {
 			return false, lim.lineTooLong()
 		}
 	}
-	if len(b) > lim.head {
+	if len(b) > lim.Head {
 		return false, lim.headTooLarge()
 	}
 	return false, nil
 }
 
-// rest reads until a whole head is in the buffer.
-func (d *reader) rest(lim *limits) (*refusal, error) {
+// Rest reads until a whole head is in the buffer.
+func (d *Reader) Rest(lim *Limits) (*Refusal, error) {
 	for s := (scan{}); ; {
-		done, bad := s.done(d.buffered(), lim)
+		done, bad := s.done(d.Buffered(), lim)
 		if bad != nil || done {
 			return bad, nil
 		}

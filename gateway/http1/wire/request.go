@@ -1,4 +1,4 @@
-package http1
+package wire
 
 import (
 	"bytes"
@@ -8,10 +8,10 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
-// parseRequest parses a request head at the start of b into q, whose Header is
+// ParseRequest parses a request head at the start of b into q, whose Header is
 // empty, and returns its length; 0 when more bytes are needed. Strings in q are
 // slices of b, and the letters of Host become lower case in b.
-func parseRequest(b []byte, q *message.Request, f *framing, lim *limits) (int, *refusal) {
+func ParseRequest(b []byte, q *message.Request, f *Framing, lim *Limits) (int, *Refusal) {
 	p := 0
 	if len(b) >= 2 && b[0] == '\r' && b[1] == '\n' {
 		p = 2 // one empty line before a request is forgiven (RFC 9112, 2.2)
@@ -20,7 +20,7 @@ func parseRequest(b []byte, q *message.Request, f *framing, lim *limits) (int, *
 	if bad != nil || next == 0 {
 		return 0, bad
 	}
-	if len(l) > lim.line {
+	if len(l) > lim.Line {
 		return 0, lim.lineTooLong()
 	}
 	target, bad := requestLine(l, q)
@@ -31,7 +31,7 @@ func parseRequest(b []byte, q *message.Request, f *framing, lim *limits) (int, *
 	if bad != nil || end == 0 {
 		return 0, bad
 	}
-	if end > lim.head {
+	if end > lim.Head {
 		return 0, lim.headTooLarge()
 	}
 	if bad := f.checkRequest(q); bad != nil {
@@ -44,11 +44,11 @@ func parseRequest(b []byte, q *message.Request, f *framing, lim *limits) (int, *
 }
 
 // requestLine is method SP request-target SP HTTP-version (RFC 9112, 3).
-func requestLine(l []byte, q *message.Request) ([]byte, *refusal) {
+func requestLine(l []byte, q *message.Request) ([]byte, *Refusal) {
 	i := bytes.IndexByte(l, ' ')
 	j := bytes.LastIndexByte(l, ' ')
-	if i <= 0 || j == i || !allChars(l[:i], charToken) {
-		return nil, malformed("the request line is not \"method target version\"")
+	if i <= 0 || j == i || !AllChars(l[:i], charToken) {
+		return nil, Malformed("the request line is not \"method target version\"")
 	}
 	v := l[j+1:]
 	switch string(v) {
@@ -58,13 +58,13 @@ func requestLine(l []byte, q *message.Request) ([]byte, *refusal) {
 		q.Major, q.Minor = 1, 0
 	default:
 		if len(v) == 8 && string(v[:5]) == "HTTP/" && digit(v[5]) && v[6] == '.' && digit(v[7]) {
-			return nil, &refusal{505, "request.version", "the HTTP version is neither 1.0 nor 1.1"}
+			return nil, &Refusal{505, "request.version", "the HTTP version is neither 1.0 nor 1.1"}
 		}
-		return nil, malformed("the HTTP version is malformed")
+		return nil, Malformed("the HTTP version is malformed")
 	}
-	q.Method = str(l[:i])
+	q.Method = Str(l[:i])
 	if q.Method == "CONNECT" || q.Method == "TRACE" {
-		return nil, &refusal{405, "request.method", "the method " + strings.Clone(q.Method) + " is not served"}
+		return nil, &Refusal{405, "request.method", "the method " + strings.Clone(q.Method) + " is not served"}
 	}
 	return l[i+1 : j], nil
 }
@@ -72,32 +72,32 @@ func requestLine(l []byte, q *message.Request) ([]byte, *refusal) {
 func digit(c byte) bool { return '0' <= c && c <= '9' }
 
 // checkRequest refuses framing that two parsers could read in two ways.
-func (f *framing) checkRequest(q *message.Request) *refusal {
+func (f *Framing) checkRequest(q *message.Request) *Refusal {
 	switch {
-	case f.chunked && f.length >= 0:
-		return malformed("there are both Content-Length and Transfer-Encoding")
-	case f.chunked && q.Minor == 0:
-		return malformed("HTTP/1.0 has no Transfer-Encoding")
+	case f.Chunked && f.Length >= 0:
+		return Malformed("there are both Content-Length and Transfer-Encoding")
+	case f.Chunked && q.Minor == 0:
+		return Malformed("HTTP/1.0 has no Transfer-Encoding")
 	case f.hosts > 1:
-		return malformed("there are several Host fields")
+		return Malformed("there are several Host fields")
 	case f.hosts == 0 && q.Minor == 1:
-		return malformed("there is no Host field")
+		return Malformed("there is no Host field")
 	}
-	if f.hasExpect && q.Minor == 1 && !message.EqualFold(f.expect, "100-continue") {
-		return &refusal{417, "request.expectation", "the only expectation served is 100-continue"}
+	if f.HasExpect && q.Minor == 1 && !message.EqualFold(f.expect, "100-continue") {
+		return &Refusal{417, "request.expectation", "the only expectation served is 100-continue"}
 	}
 	return nil
 }
 
 // setHost checks the Host field and sets q.Host in its canonical form.
-func setHost(q *message.Request, f *framing) *refusal {
+func setHost(q *message.Request, f *Framing) *Refusal {
 	if f.hosts == 0 {
 		q.Host = "" // HTTP/1.0
 		return nil
 	}
 	h, ok := authority(f.host)
 	if !ok {
-		return malformed("Host is not a valid host and port")
+		return Malformed("Host is not a valid host and port")
 	}
 	q.Host = h
 	return nil
@@ -132,11 +132,11 @@ func authority(b []byte) (string, bool) {
 	}
 	if n := len(host) - 1; host[n] == '.' {
 		if len(port) == 0 {
-			return str(host[:n]), true
+			return Str(host[:n]), true
 		}
 		return string(host[:n]) + string(port), true
 	}
-	return str(b), true
+	return Str(b), true
 }
 
 func ipv6(b []byte) bool {
@@ -145,13 +145,13 @@ func ipv6(b []byte) bool {
 			return false
 		}
 	}
-	a, err := netip.ParseAddr(str(b))
+	a, err := netip.ParseAddr(Str(b))
 	return err == nil && a.Is6()
 }
 
 // name is labels of letters, digits, "-" and "_", none empty but the last.
 func name(b []byte) bool {
-	if len(b) == 0 || len(b) > 255 || b[0] == '.' || !allChars(b, charHost) {
+	if len(b) == 0 || len(b) > 255 || b[0] == '.' || !AllChars(b, charHost) {
 		return false
 	}
 	return !bytes.Contains(b, []byte(".."))
@@ -168,16 +168,16 @@ func validPort(b []byte) bool {
 
 // setTarget reads the request-target (RFC 9112, 3.2) into Target, Path and Query,
 // as they were received.
-func setTarget(t []byte, q *message.Request) *refusal {
-	q.Target = str(t)
+func setTarget(t []byte, q *message.Request) *Refusal {
+	q.Target = Str(t)
 	switch {
 	case len(t) == 0:
-		return malformed("the request target is empty")
+		return Malformed("the request target is empty")
 	case t[0] == '/':
 		return setPath(t, q)
 	case t[0] == '*':
 		if len(t) > 1 || q.Method != "OPTIONS" {
-			return malformed("the target * is for OPTIONS only")
+			return Malformed("the target * is for OPTIONS only")
 		}
 		q.Path, q.Query, q.HasQuery = q.Target, "", false
 		return nil
@@ -185,12 +185,12 @@ func setTarget(t []byte, q *message.Request) *refusal {
 	var a []byte
 	var port string
 	switch {
-	case len(t) > 7 && message.EqualFold(str(t[:7]), "http://"):
+	case len(t) > 7 && message.EqualFold(Str(t[:7]), "http://"):
 		a, port = t[7:], ":80"
-	case len(t) > 8 && message.EqualFold(str(t[:8]), "https://"):
+	case len(t) > 8 && message.EqualFold(Str(t[:8]), "https://"):
 		a, port = t[8:], ":443"
 	default:
-		return malformed("the request target is neither a path nor an http URL")
+		return Malformed("the request target is neither a path nor an http URL")
 	}
 	i := bytes.IndexAny(a, "/?")
 	if i < 0 {
@@ -198,31 +198,31 @@ func setTarget(t []byte, q *message.Request) *refusal {
 	}
 	h, ok := authority(a[:i])
 	if !ok {
-		return malformed("the request target has no valid authority")
+		return Malformed("the request target has no valid authority")
 	}
 	if q.Host == "" && q.Minor == 0 {
 		q.Host = h
 	}
 	if strings.TrimSuffix(h, port) != strings.TrimSuffix(q.Host, port) {
-		return malformed("the request target and Host name different hosts")
+		return Malformed("the request target and Host name different hosts")
 	}
 	return setPath(a[i:], q)
 }
 
-func setPath(t []byte, q *message.Request) *refusal {
+func setPath(t []byte, q *message.Request) *Refusal {
 	p := t
 	q.Query, q.HasQuery = "", false
 	if i := bytes.IndexByte(t, '?'); i >= 0 {
 		p = t[:i]
-		if !allChars(t[i+1:], charQuery) {
-			return malformed("the query has a character that must be percent-encoded")
+		if !AllChars(t[i+1:], CharQuery) {
+			return Malformed("the query has a character that must be percent-encoded")
 		}
-		q.Query, q.HasQuery = str(t[i+1:]), true
+		q.Query, q.HasQuery = Str(t[i+1:]), true
 	}
-	if !allChars(p, charPath) {
-		return malformed("the path has a character that must be percent-encoded")
+	if !AllChars(p, charPath) {
+		return Malformed("the path has a character that must be percent-encoded")
 	}
-	if q.Path = str(p); len(p) == 0 {
+	if q.Path = Str(p); len(p) == 0 {
 		q.Path = "/"
 	}
 	return nil

@@ -1,4 +1,4 @@
-package http1
+package wire
 
 import (
 	"bytes"
@@ -10,14 +10,14 @@ import (
 )
 
 // errUnread is the error of a body whose message is over.
-var errUnread = errors.New("the exchange is over")
+var ErrUnread = errors.New("the exchange is over")
 
 // How a body's end is known (RFC 9112, 6.3).
 const (
-	bodyNone = iota
-	bodyLength
-	bodyChunked
-	bodyUntilClose
+	BodyNone = iota
+	BodyLength
+	BodyChunked
+	BodyUntilClose
 )
 
 // The places in a chunked body (RFC 9112, 7.1).
@@ -34,48 +34,48 @@ const (
 	directRead    = 4 << 10  // a read at least this long bypasses the buffer
 )
 
-// pacer bounds the wait for body bytes.
-type pacer interface {
-	before() error
-	after(n int)
+// Pacer bounds the wait for body bytes.
+type Pacer interface {
+	Before() error // may end the wait before it begins
+	After(n int)   // n bytes came
 }
 
-// framed decodes one body from a reader.
-type framed struct {
-	d       *reader
-	pace    pacer
-	kind    uint8
+// Framed decodes one body from a reader.
+type Framed struct {
+	D       *Reader // where the bytes come from
+	pace    Pacer
+	Kind    uint8 // BodyNone and so on
 	at      uint8
-	done    bool  // the body was read to its end
-	left    int64 // of the body, or of the chunk
+	Done    bool  // the body was read to its end
+	Left    int64 // of the body, or of the chunk
 	ext     int   // extension bytes so far
-	err     error // sticky
-	lim     *limits
-	trailer *message.Header
+	Err     error // sticky
+	lim     *Limits
+	Trailer *message.Header // of a chunked body, once Done; nil: none
 }
 
-// start begins a body that follows a head in d.
-func (b *framed) start(d *reader, kind uint8, length int64, pace pacer, lim *limits) {
-	*b = framed{d: d, kind: kind, left: length, pace: pace, lim: lim}
-	b.done = kind == bodyNone || kind == bodyLength && length == 0
-	if kind == bodyChunked {
-		d.room(max(smallBuffer/2, 2*maxChunkLine))
+// Start begins a body that follows a head in d.
+func (b *Framed) Start(d *Reader, kind uint8, length int64, pace Pacer, lim *Limits) {
+	*b = Framed{D: d, Kind: kind, Left: length, pace: pace, lim: lim}
+	b.Done = kind == BodyNone || kind == BodyLength && length == 0
+	if kind == BodyChunked {
+		d.Room(max(SmallBuffer/2, 2*maxChunkLine))
 	}
 }
 
-func (b *framed) fail(err error) error {
-	b.err = err
+func (b *Framed) fail(err error) error {
+	b.Err = err
 	return err
 }
 
 // fill reads more bytes into the buffer.
-func (b *framed) fill() error {
-	if err := b.pace.before(); err != nil {
+func (b *Framed) fill() error {
+	if err := b.pace.Before(); err != nil {
 		return b.fail(err)
 	}
-	n := b.d.w - b.d.r
-	err := b.d.fill()
-	b.pace.after(b.d.w - b.d.r - n)
+	n := b.D.W - b.D.R
+	err := b.D.fill()
+	b.pace.After(b.D.W - b.D.R - n)
 	if err == io.EOF {
 		return b.ended()
 	}
@@ -86,24 +86,24 @@ func (b *framed) fill() error {
 }
 
 // ended is what the end of the connection means.
-func (b *framed) ended() error {
-	if b.kind == bodyUntilClose {
-		b.done = true
+func (b *Framed) ended() error {
+	if b.Kind == BodyUntilClose {
+		b.Done = true
 		return io.EOF
 	}
 	return b.fail(io.ErrUnexpectedEOF)
 }
 
-// read is io.Reader's Read.
-func (b *framed) read(p []byte) (int, error) {
+// Read is io.Reader's Read.
+func (b *Framed) Read(p []byte) (int, error) {
 	for {
-		if n, err := b.ready(); err != nil || n != 0 {
+		if n, err := b.Ready(); err != nil || n != 0 {
 			if err != nil {
 				return 0, err
 			}
-			if have := b.d.w - b.d.r; have > 0 {
-				n = int64(copy(p, b.d.buf.b[b.d.r:b.d.r+int(min(n, int64(have)))]))
-				b.d.r += int(n)
+			if have := b.D.W - b.D.R; have > 0 {
+				n = int64(copy(p, b.D.Buf.B[b.D.R:b.D.R+int(min(n, int64(have)))]))
+				b.D.R += int(n)
 				return int(n), b.took(n)
 			}
 			if len(p) == 0 {
@@ -113,7 +113,7 @@ func (b *framed) read(p []byte) (int, error) {
 				return b.direct(p[:min(n, int64(len(p)))])
 			}
 		}
-		b.d.room(smallBuffer / 4)
+		b.D.Room(SmallBuffer / 4)
 		if err := b.fill(); err != nil {
 			return 0, err
 		}
@@ -121,12 +121,12 @@ func (b *framed) read(p []byte) (int, error) {
 }
 
 // direct reads body bytes from the connection into p.
-func (b *framed) direct(p []byte) (int, error) {
-	if err := b.pace.before(); err != nil {
+func (b *Framed) direct(p []byte) (int, error) {
+	if err := b.pace.Before(); err != nil {
 		return 0, b.fail(err)
 	}
-	n, err := b.d.conn.Read(p)
-	b.pace.after(n)
+	n, err := b.D.Conn.Read(p)
+	b.pace.After(n)
 	if n > 0 {
 		return n, b.took(int64(n))
 	}
@@ -139,26 +139,26 @@ func (b *framed) direct(p []byte) (int, error) {
 	return 0, b.fail(err)
 }
 
-// next returns body bytes in the buffer, at least one, valid until the next call.
-func (b *framed) next() ([]byte, error) {
+// Next returns body bytes in the buffer, at least one, valid until the next call.
+func (b *Framed) Next() ([]byte, error) {
 	for {
-		n, err := b.ready()
+		n, err := b.Ready()
 		if err != nil {
 			return nil, err
 		}
-		if have := b.d.w - b.d.r; n > 0 && have > 0 {
-			p := b.d.buf.b[b.d.r : b.d.r+int(min(n, int64(have)))]
-			b.d.r += len(p)
+		if have := b.D.W - b.D.R; n > 0 && have > 0 {
+			p := b.D.Buf.B[b.D.R : b.D.R+int(min(n, int64(have)))]
+			b.D.R += len(p)
 			if err := b.took(int64(len(p))); err != nil && err != io.EOF {
 				return nil, err
 			}
 			return p, nil
 		}
-		want := smallBuffer / 4
-		if n > int64(mediumBuffer) {
-			want = largeBuffer
+		want := SmallBuffer / 4
+		if n > int64(MediumBuffer) {
+			want = LargeBuffer
 		}
-		b.d.room(want)
+		b.D.Room(want)
 		if err := b.fill(); err != nil {
 			return nil, err
 		}
@@ -167,13 +167,13 @@ func (b *framed) next() ([]byte, error) {
 
 // took notes n body bytes as read. At the end of a body of known length it says
 // io.EOF at once, so that the reader need not ask again.
-func (b *framed) took(n int64) error {
-	if b.kind == bodyUntilClose {
+func (b *Framed) took(n int64) error {
+	if b.Kind == BodyUntilClose {
 		return nil
 	}
-	if b.left -= n; b.left == 0 {
-		if b.kind == bodyLength {
-			b.done = true
+	if b.Left -= n; b.Left == 0 {
+		if b.Kind == BodyLength {
+			b.Done = true
 			return io.EOF
 		}
 		b.at = atDataEnd
@@ -181,34 +181,34 @@ func (b *framed) took(n int64) error {
 	return nil
 }
 
-// ready returns how many body bytes come next; 0 when more bytes must be read
+// Ready returns how many body bytes come next; 0 when more bytes must be read
 // to tell. At the end it returns io.EOF.
-func (b *framed) ready() (int64, error) {
-	if b.err != nil {
-		return 0, b.err
+func (b *Framed) Ready() (int64, error) {
+	if b.Err != nil {
+		return 0, b.Err
 	}
-	if b.done {
+	if b.Done {
 		return 0, io.EOF
 	}
-	switch b.kind {
-	case bodyLength:
-		return b.left, nil
-	case bodyUntilClose:
+	switch b.Kind {
+	case BodyLength:
+		return b.Left, nil
+	case BodyUntilClose:
 		return 1 << 62, nil
 	}
 	for {
 		switch b.at {
 		case atData:
-			return b.left, nil
+			return b.Left, nil
 		case atDataEnd:
-			w := b.d.buffered()
+			w := b.D.Buffered()
 			if len(w) > 0 && w[0] != '\r' || len(w) > 1 && w[1] != '\n' {
-				return 0, b.fail(malformed("chunk data does not end with CRLF"))
+				return 0, b.fail(Malformed("chunk data does not end with CRLF"))
 			}
 			if len(w) < 2 {
 				return 0, nil
 			}
-			b.d.r += 2
+			b.D.R += 2
 			b.at = atSize
 		case atSize:
 			if ok, err := b.size(); !ok || err != nil {
@@ -218,27 +218,27 @@ func (b *framed) ready() (int64, error) {
 			if ok, err := b.section(); !ok || err != nil {
 				return 0, err
 			}
-			b.done = true
+			b.Done = true
 			return 0, io.EOF
 		}
 	}
 }
 
 // size reads a chunk's size line: 1*HEXDIG, extensions, CRLF.
-func (b *framed) size() (bool, error) {
-	w := b.d.buffered()
+func (b *Framed) size() (bool, error) {
+	w := b.D.Buffered()
 	i := bytes.IndexByte(w, '\n')
 	if i < 0 {
 		if len(w) > maxChunkLine || bytes.IndexByte(w[:max(len(w)-1, 0)], '\r') >= 0 {
-			return false, b.fail(malformed("a chunk size line is too long or has a CR inside"))
+			return false, b.fail(Malformed("a chunk size line is too long or has a CR inside"))
 		}
 		return false, nil
 	}
 	if i == 0 || w[i-1] != '\r' || i > maxChunkLine {
-		return false, b.fail(malformed("a chunk size line does not end with CRLF, or is too long"))
+		return false, b.fail(Malformed("a chunk size line does not end with CRLF, or is too long"))
 	}
 	l := w[:i-1]
-	b.d.r += i + 1
+	b.D.R += i + 1
 	n, digits := int64(0), 0
 	for digits < len(l) && digits < 16 {
 		v := hex(l[digits])
@@ -250,12 +250,12 @@ func (b *framed) size() (bool, error) {
 	}
 	ext := l[digits:]
 	if digits == 0 || n < 0 || n > 1<<60 || len(ext) > 0 && ext[0] != ';' || !validValue(ext) {
-		return false, b.fail(malformed("a chunk size is malformed"))
+		return false, b.fail(Malformed("a chunk size is malformed"))
 	}
 	if b.ext += len(ext); b.ext > maxExtensions {
-		return false, b.fail(malformed("chunk extensions are too long"))
+		return false, b.fail(Malformed("chunk extensions are too long"))
 	}
-	b.left, b.at = n, atData
+	b.Left, b.at = n, atData
 	if n == 0 {
 		b.at = atTrailer
 	}
@@ -274,14 +274,14 @@ func hex(c byte) int {
 
 // section reads the trailer section (RFC 9112, 7.1.2). Its fields are copied:
 // they are few and rare.
-func (b *framed) section() (bool, error) {
-	w := b.d.buffered()
+func (b *Framed) section() (bool, error) {
+	w := b.D.Buffered()
 	if len(w) >= 2 && w[0] == '\r' && w[1] == '\n' {
-		b.d.r += 2
+		b.D.R += 2
 		return true, nil
 	}
-	b.d.room(b.lim.trailer + 2)
-	w = b.d.buffered()
+	b.D.Room(b.lim.Trailer + 2)
+	w = b.D.Buffered()
 	end := bytes.Index(w, []byte("\r\n\r\n"))
 	if end < 0 {
 		for p := 0; ; { // a bad line end is refused now, not waited behind
@@ -293,24 +293,24 @@ func (b *framed) section() (bool, error) {
 				break
 			}
 		}
-		if len(w) > b.lim.trailer {
-			return false, b.fail(malformed("the trailer section is too large"))
+		if len(w) > b.lim.Trailer {
+			return false, b.fail(Malformed("the trailer section is too large"))
 		}
 		return false, nil
 	}
-	var f framing
+	var f Framing
 	h := new(message.Header)
-	lim := limits{head: b.lim.trailer, fields: b.lim.fields}
+	lim := Limits{Head: b.lim.Trailer, Fields: b.lim.Fields}
 	if _, bad := fields(slices.Clone(w[:end+4]), 0, h, &f, &lim); bad != nil {
-		return false, b.fail(malformed("the trailer section is malformed: " + bad.message))
+		return false, b.fail(Malformed("the trailer section is malformed: " + bad.Message))
 	}
 	for fd := range h.Fields() {
 		if forbiddenTrailer(fd) {
-			return false, b.fail(malformed("the trailer section has a field that belongs in the head"))
+			return false, b.fail(Malformed("the trailer section has a field that belongs in the head"))
 		}
 	}
-	b.trailer = h
-	b.d.r += end + 4
+	b.Trailer = h
+	b.D.R += end + 4
 	return true, nil
 }
 

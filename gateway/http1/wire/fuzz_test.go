@@ -1,4 +1,4 @@
-package http1
+package wire
 
 import (
 	"bufio"
@@ -14,8 +14,8 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
-func defaultLimits() *limits {
-	return &limits{line: 8 << 10, head: 64 << 10, fields: 100, trailer: 8 << 10}
+func defaultLimits() *Limits {
+	return &Limits{Line: 8 << 10, Head: 64 << 10, Fields: 100, Trailer: 8 << 10}
 }
 
 func seeds(f *testing.F) {
@@ -39,8 +39,8 @@ func FuzzRequestHead(f *testing.F) {
 		lim := defaultLimits()
 		b := bytes.Clone(in)
 		var q message.Request
-		var fr framing
-		n, bad := parseRequest(b, &q, &fr, lim)
+		var fr Framing
+		n, bad := ParseRequest(b, &q, &fr, lim)
 		done, sbad := (&scan{}).done(in, lim)
 		if bad != nil || n == 0 {
 			if n == 0 && bad == nil && done {
@@ -48,18 +48,18 @@ func FuzzRequestHead(f *testing.F) {
 			}
 			return
 		}
-		if sbad != nil && sbad.status != 431 || sbad == nil && !done {
+		if sbad != nil && sbad.Status != 431 || sbad == nil && !done {
 			t.Fatalf("the parser sees a head in %q and the scan none: %v", in, sbad)
 		}
 		agreesWithNetHTTP(t, in[:n], &q, &fr)
 		again := rewrite(&q)
 		var q2 message.Request
-		var fr2 framing
-		if n2, bad := parseRequest(bytes.Clone(again), &q2, &fr2, lim); bad != nil || n2 != len(again) {
+		var fr2 Framing
+		if n2, bad := ParseRequest(bytes.Clone(again), &q2, &fr2, lim); bad != nil || n2 != len(again) {
 			t.Fatalf("%q, written anew as %q, is refused: %v", in, again, bad)
 		}
-		if q2.Method != q.Method || q2.Path != q.Path || q2.Query != q.Query || q2.Host != q.Host || fr2.length != fr.length ||
-			fr2.chunked != fr.chunked || !bytes.Equal(rewrite(&q2), again) {
+		if q2.Method != q.Method || q2.Path != q.Path || q2.Query != q.Query || q2.Host != q.Host || fr2.Length != fr.Length ||
+			fr2.Chunked != fr.Chunked || !bytes.Equal(rewrite(&q2), again) {
 			t.Fatalf("%q and %q differ", in, again)
 		}
 	})
@@ -68,12 +68,12 @@ func FuzzRequestHead(f *testing.F) {
 func rewrite(q *message.Request) []byte {
 	b := []byte(q.Method + " " + q.Target + " HTTP/1." + string(rune('0'+q.Minor)) + "\r\n")
 	for fd := range q.Header.Fields() {
-		b = appendField(b, fd.Name, fd.Value)
+		b = append(b, fd.Name+": "+fd.Value+"\r\n"...)
 	}
 	return append(b, "\r\n"...)
 }
 
-func agreesWithNetHTTP(t *testing.T, head []byte, q *message.Request, fr *framing) {
+func agreesWithNetHTTP(t *testing.T, head []byte, q *message.Request, fr *Framing) {
 	if bytes.HasPrefix(head, []byte("\r\n")) {
 		head = head[2:] // net/http leaves the empty line to its server
 	}
@@ -92,8 +92,8 @@ func agreesWithNetHTTP(t *testing.T, head []byte, q *message.Request, fr *framin
 	if h := strings.ToLower(r.Host); strings.Replace(h+":", ".:", ":", 1) != q.Host+":" && !strings.HasPrefix(strings.Replace(h, ".:", ":", 1), q.Host) {
 		t.Fatalf("%q: net/http reads host %q, we %q", head, r.Host, q.Host)
 	}
-	if chunked := len(r.TransferEncoding) > 0; chunked != fr.chunked || !chunked && r.ContentLength != max(fr.length, 0) {
-		t.Fatalf("%q: net/http reads length %d %v, we %d %v", head, r.ContentLength, r.TransferEncoding, fr.length, fr.chunked)
+	if chunked := len(r.TransferEncoding) > 0; chunked != fr.Chunked || !chunked && r.ContentLength != max(fr.Length, 0) {
+		t.Fatalf("%q: net/http reads length %d %v, we %d %v", head, r.ContentLength, r.TransferEncoding, fr.Length, fr.Chunked)
 	}
 	got := http.Header{}
 	for fd := range q.Header.Fields() {
@@ -108,8 +108,8 @@ func agreesWithNetHTTP(t *testing.T, head []byte, q *message.Request, fr *framin
 
 type noPace struct{}
 
-func (noPace) before() error { return nil }
-func (noPace) after(int)     {}
+func (noPace) Before() error { return nil }
+func (noPace) After(int)     {}
 
 // pieces is a connection that yields bytes a few at a time.
 type pieces struct {
@@ -129,23 +129,23 @@ func (p *pieces) Read(b []byte) (int, error) {
 func (p *pieces) SetDeadline(time.Time) error { return nil }
 
 func decode(in []byte, step int, zero bool) (body, rest []byte, tr *message.Header, err error) {
-	d := &reader{conn: &pieces{b: in, step: step}, pool: new(buffers)}
-	d.room(smallBuffer)
-	var f framed
-	f.start(d, bodyChunked, -1, noPace{}, defaultLimits())
+	d := &Reader{Conn: &pieces{b: in, step: step}, Pool: new(Buffers)}
+	d.Room(SmallBuffer)
+	var f Framed
+	f.Start(d, BodyChunked, -1, noPace{}, defaultLimits())
 	for p := make([]byte, 10); err == nil; {
 		var b []byte
 		if zero {
-			b, err = f.next()
+			b, err = f.Next()
 		} else {
 			var n int
-			n, err = f.read(p)
+			n, err = f.Read(p)
 			b = p[:n]
 		}
 		body = append(body, b...)
 	}
-	if err == io.EOF && f.done {
-		return body, append(bytes.Clone(d.buffered()), d.conn.(*pieces).b...), f.trailer, nil
+	if err == io.EOF && f.Done {
+		return body, append(bytes.Clone(d.Buffered()), d.Conn.(*pieces).b...), f.Trailer, nil
 	}
 	return body, nil, nil, err
 }
@@ -195,8 +195,8 @@ func FuzzResponseHead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var p message.Response
-		var fr framing
-		n, _, bad := parseResponse(bytes.Clone(in), &p, &fr, defaultLimits())
+		var fr Framing
+		n, _, bad := ParseResponse(bytes.Clone(in), &p, &fr, defaultLimits())
 		if bad != nil || n == 0 {
 			return
 		}
@@ -208,8 +208,8 @@ func FuzzResponseHead(f *testing.F) {
 			t.Fatalf("net/http refuses %q: %v", in[:n], err)
 		}
 		bodiless := p.Status < 200 || p.Status == 204 || p.Status == 304
-		if r.StatusCode != p.Status || !bodiless && (r.ContentLength != fr.length || len(r.TransferEncoding) > 0 != fr.chunked) {
-			t.Fatalf("%q: net/http reads %d %d %v, we %d %d %v", in[:n], r.StatusCode, r.ContentLength, r.TransferEncoding, p.Status, fr.length, fr.chunked)
+		if r.StatusCode != p.Status || !bodiless && (r.ContentLength != fr.Length || len(r.TransferEncoding) > 0 != fr.Chunked) {
+			t.Fatalf("%q: net/http reads %d %d %v, we %d %d %v", in[:n], r.StatusCode, r.ContentLength, r.TransferEncoding, p.Status, fr.Length, fr.Chunked)
 		}
 	})
 }

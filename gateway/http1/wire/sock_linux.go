@@ -1,4 +1,4 @@
-package http1
+package wire
 
 import (
 	"io"
@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// rawConn returns the socket below c, or nil where there is none to peek at.
-func rawConn(c net.Conn) syscall.RawConn {
+// RawConn returns the socket below c, or nil where there is none to peek at.
+func RawConn(c net.Conn) syscall.RawConn {
 	if n, ok := c.(interface{ NetConn() net.Conn }); ok { // crypto/tls
 		c = n.NetConn()
 	}
@@ -20,10 +20,10 @@ func rawConn(c net.Conn) syscall.RawConn {
 	return nil
 }
 
-// peekFD looks at a non-blocking socket without taking a byte: EAGAIN when it is
+// PeekFD looks at a non-blocking socket without taking a byte: EAGAIN when it is
 // open and nothing came, io.EOF when the peer has closed it, nil when bytes wait.
 // It allocates nothing, as it runs once per exchange.
-func peekFD(fd uintptr) error {
+func PeekFD(fd uintptr) error {
 	var b [1]byte
 	for {
 		n, _, e := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), 1,
@@ -42,18 +42,19 @@ func peekFD(fd uintptr) error {
 	}
 }
 
-// readFD and writeFD are one system call on a non-blocking socket of the runtime's
+// ReadFD is one read of a non-blocking socket of the runtime's
 // poller. As it cannot block, the scheduler is not told of it: its watch over long
 // system calls would cost more than the call, when cores are scarce.
-func readFD(fd uintptr, p []byte) (int, error) {
-	if raceDetector {
+func ReadFD(fd uintptr, p []byte) (int, error) {
+	if RaceDetector {
 		return syscall.Read(int(fd), p)
 	}
 	return rawCall(syscall.SYS_READ, fd, p)
 }
 
-func writeFD(fd uintptr, p []byte) (int, error) {
-	if raceDetector {
+// WriteFD is one write; see ReadFD.
+func WriteFD(fd uintptr, p []byte) (int, error) {
+	if RaceDetector {
 		return syscall.Write(int(fd), p)
 	}
 	return rawCall(syscall.SYS_WRITE, fd, p)
@@ -70,4 +71,5 @@ func rawCall(call, fd uintptr, p []byte) (int, error) {
 	return int(n), nil
 }
 
-func again(err error) bool { return err == syscall.EAGAIN || err == syscall.EINTR }
+// Again tells whether a call is to be made again when the socket is ready.
+func Again(err error) bool { return err == syscall.EAGAIN || err == syscall.EINTR }

@@ -1,4 +1,4 @@
-package http1
+package wire
 
 import (
 	"encoding/binary"
@@ -9,7 +9,7 @@ import (
 const (
 	charToken = 1 << iota // RFC 9110, 5.6.2
 	charPath              // of a request target before "?": visible ASCII but # and \
-	charQuery             // of a request target behind "?": visible ASCII but #
+	CharQuery             // of a request target behind "?": visible ASCII but #
 	charHost              // of a registered name or IPv4 address: letters, digits, "-", ".", "_"
 	charValue             // of a field value: all but controls, HTAB allowed
 )
@@ -33,7 +33,8 @@ const charTable = "" +
 	"\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10" +
 	"\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10\x10"
 
-func allChars[T string | []byte](b T, class byte) bool {
+// AllChars tells whether every byte of b is of the class.
+func AllChars[T string | []byte](b T, class byte) bool {
 	for i := 0; i < len(b); i++ {
 		if charTable[b[i]]&class == 0 {
 			return false
@@ -49,13 +50,13 @@ func validValue(b []byte) bool {
 	for len(b) >= 8 {
 		x := binary.LittleEndian.Uint64(b)
 		del := x ^ 0x7f*ones
-		if ((x-0x20*ones)&^x|(del-ones)&^del)&highs != 0 && !allChars(b[:8], charValue) {
+		if ((x-0x20*ones)&^x|(del-ones)&^del)&highs != 0 && !AllChars(b[:8], charValue) {
 			return false
 		}
 		b = b[8:]
 	}
-	return allChars(b, charValue)
+	return AllChars(b, charValue)
 }
 
-// str is b as a string without a copy: it lives as long as b's bytes stay.
-func str(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+// Str is b as a string without a copy: it lives as long as b's bytes stay.
+func Str(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

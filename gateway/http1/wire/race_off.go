@@ -1,0 +1,6 @@
+//go:build !race
+
+package wire
+
+// RaceDetector: see race_on.go.
+const RaceDetector = false

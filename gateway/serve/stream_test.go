@@ -1,0 +1,297 @@
+package serve_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/http1/http1test"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
+)
+
+// head reads a request's head from a connection of a scripted origin.
+func head(r *bufio.Reader) bool {
+	_, err := http1test.ReadRequest(r)
+	return err == nil
+}
+
+// A stream's bytes reach the client before the origin sends the next ones, and
+// not only at the end.
+func TestStreamsAreFlushedAsTheyCome(t *testing.T) {
+	for name, answer := range map[string]string{
+		"chunked":     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n",
+		"until close": "HTTP/1.1 200 OK\r\n\r\none",
+	} {
+		t.Run(name, func(t *testing.T) {
+			next := make(chan struct{})
+			o := http1test.NewScripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+				if !head(r) {
+					return
+				}
+				_, _ = io.WriteString(c, answer)
+				<-next
+				if name == "chunked" {
+					_, _ = io.WriteString(c, "3\r\ntwo\r\n0\r\n\r\n")
+				} else {
+					_, _ = io.WriteString(c, "two")
+				}
+			})
+			r := newRig(t, map[string]string{"a": open("a", "/a/", o.Addr(), "")})
+			resp, err := http.Get("http://" + r.addr + "/a/x")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = resp.Body.Close() }()
+			defer http.DefaultClient.CloseIdleConnections()
+			first := make([]byte, 3)
+			if _, err := io.ReadFull(resp.Body, first); err != nil || string(first) != "one" {
+				t.Fatalf("%q, %v", first, err)
+			}
+			close(next) // only now the origin goes on
+			rest, err := io.ReadAll(resp.Body)
+			if err != nil || string(rest) != "two" {
+				t.Errorf("%q, %v", rest, err)
+			}
+			if s := r.seen.wait(t, 0); s.Status != 200 || s.Bytes != 6 || s.Aborted {
+				t.Errorf("observed %+v", s)
+			}
+		})
+	}
+}
+
+func TestLargeBodiesBothWays(t *testing.T) {
+	const size = 20 << 20
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sum := sha256.New()
+		n, err := io.Copy(sum, r.Body)
+		if err != nil {
+			t.Errorf("the upload broke: %v", err)
+		}
+		w.Header().Set("X-Got", fmt.Sprintf("%d %x", n, sum.Sum(nil)))
+		if r.URL.Path == "/known" {
+			w.Header().Set("Content-Length", fmt.Sprint(size))
+		}
+		_, _ = io.CopyN(w, rand.NewChaCha8([32]byte{2}), size)
+	}))
+	defer origin.Close()
+	r := newRig(t, map[string]string{"a": open("a", "/a/", origin.Listener.Addr().String(), "")})
+	up, down := sha256.New(), sha256.New()
+	_, _ = io.CopyN(up, rand.NewChaCha8([32]byte{1}), size)
+	_, _ = io.CopyN(down, rand.NewChaCha8([32]byte{2}), size)
+	defer http.DefaultClient.CloseIdleConnections()
+	for i, path := range []string{"/a/known", "/a/chunked"} {
+		req, err := http.NewRequest(http.MethodPost, "http://"+r.addr+path, io.LimitReader(rand.NewChaCha8([32]byte{1}), size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path == "/a/known" {
+			req.ContentLength = size
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := sha256.New()
+		n, err := io.Copy(got, resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || n != size || !bytes.Equal(got.Sum(nil), down.Sum(nil)) {
+			t.Errorf("%s: %d bytes came down, %v", path, n, err)
+		}
+		if want := fmt.Sprintf("%d %x", size, up.Sum(nil)); resp.Header.Get("X-Got") != want {
+			t.Errorf("%s: %s went up, want %s", path, resp.Header.Get("X-Got"), want)
+		}
+		if s := r.seen.wait(t, i); s.Bytes != size {
+			t.Errorf("%d bytes were counted", s.Bytes)
+		}
+	}
+}
+
+func TestAnOriginThatDiesMidBodyCutsTheResponse(t *testing.T) {
+	for name, answer := range map[string]string{
+		"length":  "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+		"chunked": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+		"garbage": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := http1test.NewScripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+				if head(r) {
+					_, _ = io.WriteString(c, answer)
+				}
+			})
+			r := newRig(t, map[string]string{"a": open("a", "/a/", o.Addr(), "")})
+			c := http1test.Dial(t, r.addr)
+			c.Send("GET /a/x HTTP/1.1\r\nHost: h\r\n\r\n")
+			if resp, err := c.Read("GET"); err == nil {
+				t.Errorf("the client takes %q for the whole", resp.Body)
+			}
+			if s := r.seen.wait(t, 0); s.Status != 200 || !s.Aborted {
+				t.Errorf("observed %+v", s)
+			}
+			if n := r.seen.Read(); n.Aborted != 1 {
+				t.Errorf("counted %+v", n)
+			}
+		})
+	}
+}
+
+func TestAClientThatLeavesCancelsTheUpstream(t *testing.T) {
+	arrived, cancelled := make(chan struct{}, 2), make(chan struct{}, 2)
+	o := http1test.NewScripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		q, err := http1test.ReadRequest(r)
+		if err != nil {
+			return
+		}
+		if q.Target == "/body" {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+		}
+		arrived <- struct{}{}
+		if _, err := r.ReadByte(); err != nil {
+			cancelled <- struct{}{}
+		}
+	})
+	r := newRig(t, map[string]string{"a": open("a", "/a/", o.Addr(), "")})
+	for i, tc := range []struct {
+		target string
+		status int
+	}{{"/a/wait", 499}, {"/a/body", 200}} {
+		c := http1test.Dial(t, r.addr)
+		c.Send("GET " + tc.target + " HTTP/1.1\r\nHost: h\r\n\r\n")
+		<-arrived
+		c.Close()
+		select {
+		case <-cancelled:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: the origin still works for nobody", tc.target)
+		}
+		if s := r.seen.wait(t, i); s.Status != tc.status || !s.Aborted {
+			t.Errorf("%s: observed %+v", tc.target, s)
+		}
+	}
+	n := r.seen.Read()
+	if n.Status[499] != 1 || n.Status[200] != 1 || n.Aborted != 2 {
+		t.Errorf("counted %+v", n)
+	}
+}
+
+// echoTunnel is an origin that switches protocols and echoes in capitals.
+func echoTunnel(t *testing.T, greeting string) *http1test.Origin {
+	return http1test.NewScripted(t, func(_ int, c net.Conn, r *bufio.Reader) {
+		if !head(r) {
+			return
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX-Origin: yes\r\n\r\n"+greeting)
+		for {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				_, _ = io.WriteString(c, "bye\n")
+				return
+			}
+			_, _ = io.WriteString(c, strings.ToUpper(line))
+		}
+	})
+}
+
+const upgrade = "GET /a/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+func wantLine(t *testing.T, c *http1test.Client, want string) {
+	t.Helper()
+	if got, err := c.Line(); got != want || err != nil {
+		t.Fatalf("%q, %v; want %q", got, err, want)
+	}
+}
+
+func TestATunnelPassesBytesBothWaysAndHalfCloses(t *testing.T) {
+	o := echoTunnel(t, "hello\n")
+	r := newRig(t, map[string]string{"a": open("a", "/a/", o.Addr(), `"filters":{"responseHeaders":{"set":{"X-Out":"seen"}}}`)})
+	c := http1test.Dial(t, r.addr)
+	c.Send(upgrade + "early\n") // behind the head, before the 101
+	resp := c.MustRead("GET")
+	if resp.Status != 101 || resp.Header.Get("Upgrade") != "websocket" || resp.Header.Get("X-Origin") != "yes" || resp.Header.Get("X-Out") != "seen" {
+		t.Fatalf("%+v", resp)
+	}
+	wantLine(t, c, "hello\n")
+	wantLine(t, c, "EARLY\n")
+	for i := range 3 {
+		c.Send(fmt.Sprintf("ping %d\n", i))
+		wantLine(t, c, fmt.Sprintf("PING %d\n", i))
+	}
+	c.CloseWrite() // the other way stays open
+	wantLine(t, c, "bye\n")
+	if rest, ended := c.Rest(); rest != "" || !ended {
+		t.Errorf("%q, ended %v", rest, ended)
+	}
+	if s := r.seen.wait(t, 0); s.Status != 101 || s.Aborted || s.Bytes != int64(len("hello\nEARLY\nPING 0\nPING 1\nPING 2\nbye\n")) {
+		t.Errorf("observed %+v", s)
+	}
+	testenv.Eventually(t, 5*time.Second, func() bool { return o.Open() == 0 && r.server.Stats().Connections == 0 })
+}
+
+func TestARefusedUpgradeIsAnOrdinaryAnswer(t *testing.T) {
+	o := http1test.NewOrigin(t, func(q *http1test.Request) string {
+		return "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
+	})
+	r := newRig(t, map[string]string{"a": open("a", "/a/", o.Addr(), "")})
+	c := http1test.Dial(t, r.addr)
+	c.Send(upgrade)
+	if resp := c.MustRead("GET"); resp.Status != 403 || resp.Body != "no" {
+		t.Errorf("%+v", resp)
+	}
+	c.Send("GET /a/x HTTP/1.1\r\nHost: h\r\n\r\n")
+	if resp := c.MustRead("GET"); resp.Status != 403 {
+		t.Errorf("%+v", resp)
+	}
+}
+
+func TestShutdownLetsTunnelsEndAndThenCutsThem(t *testing.T) {
+	o := echoTunnel(t, "")
+	r := newRig(t, map[string]string{"a": open("a", "/a/", o.Addr(), "")})
+	tunnel := func() *http1test.Client {
+		c := http1test.Dial(t, r.addr)
+		c.Send(upgrade)
+		if resp := c.MustRead("GET"); resp.Status != 101 {
+			t.Fatalf("%+v", resp)
+		}
+		c.Send("x\n")
+		wantLine(t, c, "X\n")
+		return c
+	}
+	ending, staying := tunnel(), tunnel()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { r.handler.Shutdown(ctx); close(done) }()
+	ending.Send("still\n")
+	wantLine(t, ending, "STILL\n")
+	ending.Close()
+	testenv.Eventually(t, 5*time.Second, func() bool { return o.Open() == 1 })
+	staying.Send("me too\n")
+	wantLine(t, staying, "ME TOO\n")
+	select {
+	case <-done:
+		t.Fatal("Shutdown did not wait for a tunnel")
+	default:
+	}
+	cancel()
+	<-done
+	if rest, ended := staying.Rest(); rest != "" || !ended {
+		t.Errorf("%q, ended %v", rest, ended)
+	}
+	// a new one is cut at once
+	c := http1test.Dial(t, r.addr)
+	c.Send(upgrade)
+	if resp, err := c.Read("GET"); err == nil && resp.Status == 101 {
+		if rest, ended := c.Rest(); rest != "" || !ended {
+			t.Errorf("a tunnel during the shutdown: %q, ended %v", rest, ended)
+		}
+	}
+	testenv.Eventually(t, 5*time.Second, func() bool { return o.Open() == 0 })
+}
