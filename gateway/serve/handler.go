@@ -89,8 +89,8 @@ func (h *Handler) answer(x *filter.Exchange) *chain.Chain {
 		c = api.Chain
 	}
 	if err != nil {
-		// refused before the chain: still with a request id and the API's own response
-		// fields
+		// refused before the chain: still with a request id, a client address, and
+		// what the answers of its API look like
 		if cerr := c.Receive(x); cerr != nil {
 			err = cerr
 		}

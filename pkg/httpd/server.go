@@ -56,8 +56,10 @@ func Listen(ctx context.Context, o ServerOptions) (*Server, error) {
 		o.ReadTimeout = defaultRead
 	}
 	s := &Server{name: o.Name, listener: l, secure: o.TLS != nil}
+	fresh := new(unused)
 	s.http = &http.Server{
 		Handler:           o.Handler,
+		ConnState:         fresh.watch,
 		ReadHeaderTimeout: headTimeout,
 		ReadTimeout:       o.ReadTimeout,
 		WriteTimeout:      o.WriteTimeout,
@@ -66,6 +68,7 @@ func Listen(ctx context.Context, o ServerOptions) (*Server, error) {
 		ErrorLog:          slog.NewLogLogger(o.Log.With("listener", o.Name).Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
+	s.http.RegisterOnShutdown(fresh.close)
 	if o.TLS != nil {
 		t := o.TLS.Clone()
 		t.MinVersion = max(t.MinVersion, tls.VersionTLS12)

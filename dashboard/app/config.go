@@ -1,0 +1,158 @@
+// Package app puts a dashboard together: config.go is its configuration and the
+// manual of it, app.go the composition, lifecycle.go the order of start and stop,
+// bootstrap.go what `init` and `token` do.
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/sluice-gateway/sluice/pkg/config"
+	"github.com/sluice-gateway/sluice/pkg/logs"
+	"github.com/sluice-gateway/sluice/pkg/mongodb"
+	"github.com/sluice-gateway/sluice/pkg/redisdb"
+)
+
+// Config is everything that can be set about a dashboard.
+type Config struct {
+	// Data is the folder for the platform's keys, the embedded store and the first
+	// admin's one-time password. It must be writable; init makes it with mode 0700.
+	Data string `config:"data"`
+	// PublicURL is where browsers reach the console, such as
+	// https://sluice.example.com. With https the session cookie is marked Secure.
+	// Default: none, which is right for plain HTTP on one's own machine.
+	PublicURL string `config:"public_url"`
+	// TrustedProxies are networks (CIDR) of load balancers whose X-Forwarded-For is
+	// believed when failed sign-ins are counted by address. Default: nobody's.
+	TrustedProxies []string `config:"trusted_proxies"`
+	// Listen is where the console, the API and the probes are.
+	Listen Listen `config:"listen"`
+	// Redis is the one wire to the gateways and pumps.
+	Redis redisdb.Config `config:"redis"`
+	// Trust says where the keys of the platform lie.
+	Trust Trust `config:"trust"`
+	// Store is where definitions, keys and people are kept.
+	Store Store `config:"store"`
+	// MongoDB is used when store.driver is mongodb.
+	MongoDB MongoDB `config:"mongodb"`
+	// Log is what is written to the standard error.
+	Log logs.Config `config:"log"`
+	// Shutdown is how the dashboard stops.
+	Shutdown Shutdown `config:"shutdown"`
+}
+
+// Listen is the listener.
+type Listen struct {
+	// Address is host:port of the console, /api/v1, /hello, /ready, /live and
+	// /metrics. Default: ":3000", every address of the host.
+	Address string `config:"address"`
+}
+
+// Trust is where the platform's keys lie.
+type Trust struct {
+	// Dir holds signing.key, signing.pub, bus.key, sealing.key and pepper.key; init
+	// makes them. Default: keys in the data folder.
+	Dir string `config:"dir"`
+}
+
+// The drivers of the store.
+const (
+	driverSQLite  = "sqlite"
+	driverMongoDB = "mongodb"
+)
+
+// Store is where the dashboard's data is kept.
+type Store struct {
+	// Driver is sqlite, for one dashboard on one machine, or mongodb. Default: sqlite.
+	Driver string `config:"driver"`
+	// Path is the file of the driver sqlite. Default: config.db in the data folder.
+	Path string `config:"path"`
+}
+
+// MongoDB says where MongoDB is.
+type MongoDB struct {
+	// URL is the connection string: mongodb://user:password@host1,host2/?replicaSet=rs0
+	// or mongodb+srv://…. TLS, users and replica sets are options of it.
+	URL config.Secret `config:"url"`
+	// Database is the name of the database. Default: sluice.
+	Database string `config:"database"`
+	// ServerSelectionTimeout is how long an operation waits for a server that can
+	// take it. 0: 3 s, or what the URL says (serverSelectionTimeoutMS).
+	ServerSelectionTimeout time.Duration `config:"server_selection_timeout"`
+	// Timeout is how long one operation may take if its caller sets no deadline. 0: 10 s.
+	Timeout time.Duration `config:"timeout"`
+	// PoolSize is the most connections per server. 0: 100, or what the URL says
+	// (maxPoolSize).
+	PoolSize int `config:"pool_size"`
+}
+
+// Shutdown is how the dashboard stops.
+type Shutdown struct {
+	// Timeout is how long stopping may take in all, requests in flight included; what
+	// is left then is cut. Default: 10s.
+	Timeout time.Duration `config:"timeout"`
+}
+
+// Default is the configuration where nothing is set.
+func Default() Config {
+	return Config{
+		Data:     "/var/lib/sluice/dashboard",
+		Listen:   Listen{Address: ":3000"},
+		Redis:    redisdb.Default(),
+		Store:    Store{Driver: driverSQLite},
+		MongoDB:  MongoDB{Database: "sluice"},
+		Log:      logs.Default(),
+		Shutdown: Shutdown{Timeout: 10 * time.Second},
+	}
+}
+
+// Validate checks what one field alone cannot.
+func (c Config) Validate() error {
+	if c.Data == "" {
+		return config.Invalid("data", "is empty", "name a folder that the dashboard may write to")
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.User != nil {
+			return config.Invalid("public_url", "is not the address of a site", "write scheme and host, such as https://sluice.example.com")
+		}
+	}
+	for _, p := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			return config.Invalid("trusted_proxies", fmt.Sprintf("%q is not a network", p), "write it as 10.0.0.0/8 or 192.0.2.7/32")
+		}
+	}
+	if c.Shutdown.Timeout <= 0 {
+		return config.Invalid("shutdown.timeout", "is not positive", "give a duration such as 10s")
+	}
+	switch c.Store.Driver {
+	case driverSQLite:
+	case driverMongoDB:
+		if c.MongoDB.URL == "" {
+			return config.Invalid("mongodb.url", "is empty although store.driver is mongodb", "set it, such as mongodb://127.0.0.1:27017")
+		}
+	default:
+		return config.Invalid("store.driver", fmt.Sprintf("%q is not a driver", c.Store.Driver), "use sqlite or mongodb")
+	}
+	return nil
+}
+
+func (c Config) trustDir() string  { return cmp.Or(c.Trust.Dir, filepath.Join(c.Data, "keys")) }
+func (c Config) storePath() string { return cmp.Or(c.Store.Path, filepath.Join(c.Data, "config.db")) }
+
+func (c Config) mongo() mongodb.Config {
+	m := c.MongoDB
+	return mongodb.Config{URL: m.URL, Database: m.Database, ServerSelectionTimeout: m.ServerSelectionTimeout, Timeout: m.Timeout, PoolSize: m.PoolSize}
+}
+
+func (c Config) proxies() []netip.Prefix {
+	var out []netip.Prefix
+	for _, p := range c.TrustedProxies {
+		out = append(out, netip.MustParsePrefix(p).Masked())
+	}
+	return out
+}

@@ -1,0 +1,42 @@
+package app
+
+import (
+	"context"
+
+	"github.com/sluice-gateway/sluice/dashboard/keys"
+	"github.com/sluice-gateway/sluice/dashboard/mongo"
+	"github.com/sluice-gateway/sluice/dashboard/people"
+	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/dashboard/sqlite"
+)
+
+// stores are the parts of the store, whichever driver keeps them.
+type stores struct {
+	log      publish.Log
+	contents publish.Contents
+	views    publish.Views
+	marks    publish.Marks
+	keys     keys.Store
+	users    people.Users
+	sessions people.Sessions
+	tokens   people.Tokens
+	attempts people.Attempts
+	ping     func(context.Context) error
+	close    func(context.Context) error
+}
+
+// openStores opens the store that the configuration names.
+func openStores(ctx context.Context, c Config) (stores, error) {
+	if c.Store.Driver == driverMongoDB {
+		s, err := mongo.Open(ctx, c.mongo())
+		if err != nil {
+			return stores{}, err
+		}
+		return stores{s.Log(), s.Contents(), s.Views(), s.Marks(), s.Keys(), s.Users(), s.Sessions(), s.Tokens(), s.Attempts(), s.Ping, s.Close}, nil
+	}
+	s, err := sqlite.Open(ctx, c.storePath())
+	if err != nil {
+		return stores{}, err
+	}
+	return stores{s.Log(), s.Contents(), s.Views(), s.Marks(), s.Keys(), s.Users(), s.Sessions(), s.Tokens(), s.Attempts(), s.Ping, s.Close}, nil
+}

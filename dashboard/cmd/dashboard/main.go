@@ -1,0 +1,79 @@
+// Command sluice-dashboard is the service that admins and programs manage the
+// platform with.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/sluice-gateway/sluice/dashboard/app"
+	"github.com/sluice-gateway/sluice/dashboard/people"
+	"github.com/sluice-gateway/sluice/pkg/config"
+	"github.com/sluice-gateway/sluice/pkg/logs"
+)
+
+func main() {
+	switch err := start(os.Args[1:], os.Getenv); {
+	case err == nil, errors.Is(err, config.ErrPrinted):
+	case errors.Is(err, config.ErrHelp):
+		fmt.Print(commandsHelp)
+	default:
+		fmt.Fprintln(os.Stderr, "sluice-dashboard:", err)
+		os.Exit(1)
+	}
+}
+
+func start(args []string, getenv func(string) string) error {
+	own, rest, err := splitFlags(args)
+	if err != nil {
+		return err
+	}
+	c, words, err := config.Load(app.Default(), config.Options{Service: "dashboard", Args: rest, Environ: os.Environ(), Stdout: os.Stdout})
+	if err != nil {
+		return err
+	}
+	command, err := own.check(words)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	switch command {
+	case "init":
+		return initialise(ctx, c, own, getenv)
+	case "token":
+		secret, err := app.Token(ctx, c, app.NewToken{Name: words[1], Role: people.Role(own.role), TTL: own.ttl})
+		if err == nil {
+			fmt.Println(secret)
+		}
+		return err
+	}
+	log := logs.New(os.Stderr, c.Log)
+	a, err := app.New(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+func initialise(ctx context.Context, c app.Config, own flags, getenv func(string) string) error {
+	admin := app.Admin{Login: own.adminLogin, Password: own.adminPassword}
+	if admin.Password == "" {
+		admin.Password = getenv("SLUICE_ADMIN_PASSWORD")
+	}
+	made, err := app.Init(ctx, c, admin)
+	if err != nil {
+		return err
+	}
+	if own.json {
+		return json.NewEncoder(os.Stdout).Encode(made)
+	}
+	fmt.Printf("The dashboard is initialised in %s.\nSign in as %s", c.Data, made.Login)
+	if made.PasswordFile != "" {
+		fmt.Printf(" with the one-time password in %s; it is changed at the first sign-in", made.PasswordFile)
+	}
+	fmt.Println(".")
+	return nil
+}

@@ -1,0 +1,188 @@
+// Package httpapi is the dashboard's REST API, /api/v1. Read routes.go for what
+// there is and who may do it, guard.go for how callers are known, codec.go for
+// what requests and answers look like; openapi.yaml is the contract, and a test
+// keeps it equal to routes.go.
+package httpapi
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/sluice-gateway/sluice/dashboard/apis"
+	"github.com/sluice-gateway/sluice/dashboard/commands"
+	"github.com/sluice-gateway/sluice/dashboard/fleet"
+	"github.com/sluice-gateway/sluice/dashboard/keys"
+	"github.com/sluice-gateway/sluice/dashboard/live"
+	"github.com/sluice-gateway/sluice/dashboard/people"
+	"github.com/sluice-gateway/sluice/dashboard/policies"
+	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/httpd"
+	"github.com/sluice-gateway/sluice/pkg/logs"
+)
+
+// Base is the path that every route is below.
+const Base = "/api/v1"
+
+// answerTimeout is how long a client may take to read an answer that is no stream.
+const answerTimeout = time.Minute
+
+// Options are what the API needs. All services are required.
+type Options struct {
+	People   *people.Service
+	APIs     *apis.Service
+	Policies *policies.Service
+	Keys     *keys.Service
+	Fleet    *fleet.Service
+	Commands *commands.Service
+	Engine   *publish.Engine
+	Hub      *live.Hub
+
+	Secure         bool           // browsers come by https: the session cookie is marked Secure
+	PublicURL      string         // an origin beside the request's own that browsers may come from; "" is none
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	StoreDriver    string         // for GET /meta
+	// PasswordChanged is called after a user changed the password; nil is nobody.
+	PasswordChanged func(people.User)
+	// Observe is called after every answer with the route's method and path; nil is nobody.
+	Observe func(method, path string, status int, took time.Duration)
+	Log     *slog.Logger
+}
+
+// api holds what handlers need.
+type api struct {
+	Options
+	problems httpd.Problems
+	origins  *http.CrossOriginProtection
+	static   static
+}
+
+// New makes the handler of everything below Base.
+func New(o Options) (http.Handler, error) {
+	a := &api{Options: o, problems: httpd.Problems{Log: o.Log}, origins: http.NewCrossOriginProtection()}
+	if o.PublicURL != "" {
+		if err := a.origins.AddTrustedOrigin(strings.TrimSuffix(o.PublicURL, "/")); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if a.static, err = newStatic(); err != nil {
+		return nil, err
+	}
+	r := chi.NewRouter()
+	r.Use(a.envelope)
+	for _, route := range routes() {
+		r.Method(route.Method, Base+route.Path, a.guard(route))
+	}
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		a.problems.Write(w, r, fault.New(fault.NotFound, "route.not_found", "there is nothing at this address; /api/v1/openapi.yaml lists what there is"))
+	})
+	r.MethodNotAllowed(a.methodNotAllowed)
+	return r, nil
+}
+
+// methodNotAllowed says which methods there are (RFC 9110, 15.5.6).
+func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, route := range routes() {
+		if matches(route.Path, strings.TrimPrefix(r.URL.Path, Base)) && !slices.Contains(allowed, route.Method) {
+			allowed = append(allowed, route.Method)
+		}
+	}
+	slices.Sort(allowed)
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	writeJSON(w, http.StatusMethodNotAllowed, "application/problem+json", httpd.Problem{
+		Type: "about:blank", Title: "this address knows only " + strings.Join(allowed, ", "), Status: http.StatusMethodNotAllowed,
+		Code: "route.method_not_allowed", RequestID: httpd.RequestID(r.Context()), Params: map[string]any{"allowed": allowed},
+	})
+}
+
+// matches compares a route's pattern with a path, segment by segment.
+func matches(pattern, path string) bool {
+	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	return slices.EqualFunc(want, have, func(w, h string) bool { return w == h || strings.HasPrefix(w, "{") && h != "" })
+}
+
+// envelope is around every answer: its id, headers that keep browsers from
+// guessing and caching, its time in the log.
+func (a *api) envelope(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := rand.Text()
+		ctx := logs.With(httpd.WithRequestID(r.Context(), id), slog.String("request_id", id))
+		h := w.Header()
+		h.Set("X-Request-Id", id)
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if a.Secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		// Without a deadline a client that does not read would hold its answer for ever.
+		_ = http.NewResponseController(w).SetWriteDeadline(start.Add(answerTimeout))
+		o := &observed{ResponseWriter: w}
+		r = r.WithContext(ctx)
+		defer func() { a.finish(o, r, start) }()
+		next.ServeHTTP(o, r)
+	})
+}
+
+// finish answers for a handler that panicked, and tells how the request went.
+func (a *api) finish(o *observed, r *http.Request, start time.Time) {
+	if p := recover(); p != nil {
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		a.Log.ErrorContext(r.Context(), "a handler panicked", "method", r.Method, "path", r.URL.Path, "panic", p)
+		if o.status == 0 {
+			a.problems.Write(o, r, fault.New(fault.Internal, httpd.InternalCode, "a handler panicked"))
+		}
+	}
+	took := time.Since(start)
+	pattern := "none"
+	if c := chi.RouteContext(r.Context()); c != nil && c.RoutePattern() != "" {
+		pattern = c.RoutePattern()
+	}
+	if a.Observe != nil {
+		a.Observe(r.Method, pattern, o.status, took)
+	}
+	level := slog.LevelDebug
+	if !safe(r.Method) {
+		level = slog.LevelInfo
+	}
+	a.Log.Log(r.Context(), level, "request", "method", r.Method, "path", r.URL.Path, "status", o.status, "ms", took.Milliseconds())
+}
+
+// observed remembers the status of an answer.
+type observed struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader writes the head.
+func (o *observed) WriteHeader(status int) {
+	if o.status == 0 {
+		o.status = status
+	}
+	o.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes a part of the body.
+func (o *observed) Write(p []byte) (int, error) {
+	if o.status == 0 {
+		o.status = http.StatusOK
+	}
+	return o.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (o *observed) Unwrap() http.ResponseWriter { return o.ResponseWriter }

@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/pkg/fault"
+)
+
+func (a *api) listGateways(c *call) error {
+	if err := c.query(); err != nil {
+		return err
+	}
+	nodes, err := a.Fleet.List(c.r.Context())
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, newPage(nodes, "", len(nodes)))
+}
+
+func (a *api) getGateway(c *call) error {
+	if err := c.query(); err != nil {
+		return err
+	}
+	n, err := a.Fleet.Get(c.r.Context(), c.id())
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, n)
+}
+
+// listRevisions pages by number: the cursor is the lowest number of the page before.
+func (a *api) listRevisions(c *call) error {
+	if err := c.query("kind", "id", "cursor", "limit"); err != nil {
+		return err
+	}
+	limit, err := c.limit()
+	if err != nil {
+		return err
+	}
+	kind, err := c.oneOf("kind", publish.KindAPI, publish.KindPolicy)
+	if err != nil {
+		return err
+	}
+	if (kind == "") != (c.param("id") == "") {
+		return badQuery("id", "kind and id name one object together; send both or none")
+	}
+	before := int64(0)
+	if cursor := c.param("cursor"); cursor != "" {
+		if before, err = strconv.ParseInt(cursor, 10, 64); err != nil || before < 1 {
+			return fault.New(fault.Invalid, "list.cursor_invalid", "cursor is not one that this list gave out; leave it out to begin at the first page")
+		}
+	}
+	found, err := a.Engine.Revisions(c.r.Context(), before, limit, kind, c.param("id"))
+	if err != nil {
+		return err
+	}
+	out := newPage(make([]publish.Revision, 0, len(found)), "", 0)
+	for _, r := range found {
+		if r, ok := within(r, c.org()); ok {
+			out.Items = append(out.Items, r)
+		}
+	}
+	if len(found) == limit && found[limit-1].N > 1 {
+		out.Next = strconv.FormatInt(found[limit-1].N, 10)
+	}
+	out.Total, out.TotalExact = len(out.Items), out.Next == "" && before == 0
+	if kind == "" && len(found) > 0 {
+		out.Total = max(out.Total, int(found[0].N))
+	}
+	return c.json(http.StatusOK, out)
+}
+
+// within is a revision without what other organisations' objects have to do with it.
+func within(r publish.Revision, org string) (publish.Revision, bool) {
+	r.Changes = slices.DeleteFunc(slices.Clone(r.Changes), func(ch publish.Change) bool { return ch.Org != org })
+	return r, len(r.Changes) > 0
+}
+
+func (a *api) getRevision(c *call) error {
+	if err := c.query(); err != nil {
+		return err
+	}
+	r, err := a.revision(c, "n")
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, r)
+}
+
+func (a *api) revision(c *call, param string) (publish.Revision, error) {
+	text := chi.URLParam(c.r, param)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || strconv.FormatInt(n, 10) != text {
+		return publish.Revision{}, fault.New(fault.NotFound, "revision.not_found", "there is no revision %s; revisions are numbers from 1", brief(text))
+	}
+	r, err := a.Engine.Revision(c.r.Context(), n)
+	if err != nil {
+		return publish.Revision{}, err
+	}
+	own, ok := within(r, c.org())
+	if !ok {
+		return publish.Revision{}, fault.New(fault.NotFound, "revision.not_found", "there is no revision %d", n).With("revision", n)
+	}
+	return own, nil
+}
+
+func (a *api) publishStatus(c *call) error {
+	if err := c.query(); err != nil {
+		return err
+	}
+	r, err := a.revision(c, "revision")
+	if err != nil {
+		return err
+	}
+	s, err := a.Engine.Status(c.r.Context(), r.N)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, s)
+}

@@ -1,0 +1,104 @@
+// Package spa serves the built console: hashed assets that browsers keep for
+// ever, the one page for every address of the console, and a page that says so
+// where the console was not built.
+package spa
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed absent.html
+var absentPage []byte
+
+// policy lets the page load what this server serves and nothing else (Content
+// Security Policy Level 3).
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+	"font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+
+// handler serves one built console.
+type handler struct {
+	dist  fs.FS
+	index []byte // nil: the console is not built
+	etag  string
+}
+
+// New serves the files in dist, which is web.Dist's folder of that name. Files
+// under assets/ have a hash in their names and never change.
+func New(dist fs.FS) (http.Handler, error) {
+	h := &handler{dist: dist}
+	index, err := fs.ReadFile(dist, "index.html")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		h.index = nil
+	case err != nil:
+		return nil, fmt.Errorf("reading the console: %w", err)
+	default:
+		h.index = index
+		h.etag = etag(index)
+	}
+	return h, nil
+}
+
+func etag(text []byte) string {
+	sum := sha256.Sum256(text)
+	return `"` + hex.EncodeToString(sum[:8]) + `"`
+}
+
+// ServeHTTP answers GET and HEAD.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	head := w.Header()
+	head.Set("Content-Security-Policy", policy)
+	head.Set("X-Content-Type-Options", "nosniff")
+	head.Set("Referrer-Policy", "no-referrer")
+	head.Set("Cross-Origin-Opener-Policy", "same-origin")
+	head.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		head.Set("Allow", "GET, HEAD")
+		http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
+		return
+	}
+	if h.index == nil {
+		head.Set("Cache-Control", "no-store")
+		h.serve(w, r, "absent.html", absentPage)
+		return
+	}
+	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
+	if name != "" && name != "index.html" && fs.ValidPath(name) {
+		if text, err := fs.ReadFile(h.dist, name); err == nil {
+			h.file(w, r, name, text)
+			return
+		}
+		if name == "assets" || strings.HasPrefix(name, "assets/") || path.Ext(name) != "" {
+			head.Set("Cache-Control", "no-store")
+			http.Error(w, "there is no such file", http.StatusNotFound)
+			return
+		}
+	}
+	head.Set("Cache-Control", "no-cache")
+	head.Set("Etag", h.etag)
+	h.serve(w, r, "index.html", h.index)
+}
+
+func (h *handler) file(w http.ResponseWriter, r *http.Request, name string, text []byte) {
+	if strings.HasPrefix(name, "assets/") {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	} else {
+		w.Header().Set("Cache-Control", "no-cache")
+		w.Header().Set("Etag", etag(text))
+	}
+	h.serve(w, r, name, text)
+}
+
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, name string, text []byte) {
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(text))
+}

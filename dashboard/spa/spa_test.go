@@ -1,0 +1,87 @@
+package spa
+
+import (
+	"io/fs"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func TestServing(t *testing.T) {
+	built := fstest.MapFS{
+		"index.html":           {Data: []byte("<!doctype html><title>Sluice</title>")},
+		"favicon.svg":          {Data: []byte("<svg/>")},
+		"assets/main-1a2b.js":  {Data: []byte("let a")},
+		"assets/main-1a2b.css": {Data: []byte("a{}")},
+	}
+	h, err := New(built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		method, path string
+		status       int
+		cache, kind  string
+		body         string
+	}{
+		{"GET", "/", 200, "no-cache", "text/html; charset=utf-8", "<title>Sluice"},
+		{"GET", "/index.html", 200, "no-cache", "text/html; charset=utf-8", "<title>Sluice"},
+		{"GET", "/apis/orders/designer", 200, "no-cache", "text/html; charset=utf-8", "<title>Sluice"},
+		{"GET", "/../../etc/passwd", 200, "no-cache", "text/html; charset=utf-8", "<title>Sluice"},
+		{"GET", "/assets/main-1a2b.js", 200, "public, max-age=31536000, immutable", "text/javascript; charset=utf-8", "let a"},
+		{"GET", "/assets/main-1a2b.css", 200, "public, max-age=31536000, immutable", "text/css; charset=utf-8", "a{}"},
+		{"GET", "/favicon.svg", 200, "no-cache", "image/svg+xml", "<svg/>"},
+		{"GET", "/assets/main-old.js", 404, "no-store", "text/plain; charset=utf-8", "no such file"},
+		{"GET", "/assets/", 404, "no-store", "text/plain; charset=utf-8", "no such file"},
+		{"GET", "/robots.txt", 404, "no-store", "text/plain; charset=utf-8", "no such file"},
+		{"HEAD", "/", 200, "no-cache", "text/html; charset=utf-8", ""},
+		{"POST", "/", 405, "", "text/plain; charset=utf-8", "only GET"},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))
+		got := w.Header()
+		if w.Code != c.status || got.Get("Cache-Control") != c.cache || got.Get("Content-Type") != c.kind || !strings.Contains(w.Body.String(), c.body) {
+			t.Errorf("%s %s: %d %v %s", c.method, c.path, w.Code, got, w.Body)
+		}
+		if csp := got.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; script-src 'self';") || strings.Contains(csp, "unsafe") || got.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s %s: %v", c.method, c.path, got)
+		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	again := httptest.NewRequest("GET", "/", nil)
+	again.Header.Set("If-None-Match", w.Header().Get("Etag"))
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, again)
+	if w.Code != 304 {
+		t.Errorf("an unchanged page is sent again: %d", w.Code)
+	}
+}
+
+func TestAConsoleThatIsNotBuiltSaysSo(t *testing.T) {
+	h, err := New(fstest.MapFS{".gitkeep": {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/apis", nil))
+	for _, part := range []string{"The console is not built", "make build", "/api/v1"} {
+		if !strings.Contains(w.Body.String(), part) {
+			t.Errorf("the page lacks %q", part)
+		}
+	}
+	if w.Code != 200 || w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Errorf("got %d %v", w.Code, w.Header())
+	}
+}
+
+type broken struct{}
+
+func (broken) Open(string) (fs.File, error) { return nil, fs.ErrPermission }
+
+func TestABrokenConsoleIsAnError(t *testing.T) {
+	if _, err := New(broken{}); err == nil {
+		t.Error("no error")
+	}
+}
