@@ -68,16 +68,55 @@ func (c *Compiler) apply(old *Table, u *Update) (next *Table, retired []filter.F
 	for _, it := range t.blocked.all() {
 		c.take(&t, it, fresh)
 	}
-	// every old place is freed before a new one is taken, so that APIs can swap paths
-	for k := range fresh {
-		if was, ok := t.apis.get(k); ok {
-			t.route(was, false)
+	return &t, append(retired, t.arrange(fresh)...)
+}
+
+// arrange gives compiled APIs their places. Every old place is freed before a new
+// one is taken, so that APIs can swap paths. One whose new place another API keeps
+// stays as it was; then nobody else may have its old place, hence another try.
+func (t *Table) arrange(fresh map[string]made) (retired []filter.Forwarder) {
+	before := *t
+	stays := map[string]bool{}
+	for {
+		*t, retired = before, nil
+		for k := range fresh {
+			if was, ok := t.apis.get(k); ok && !stays[k] {
+				t.route(was, false)
+			}
+		}
+		settled := true
+		for _, k := range slices.Sorted(maps.Keys(fresh)) {
+			m := fresh[k]
+			var other *API
+			if m.api != nil {
+				other = t.holder(m.api)
+			}
+			if other == nil && !stays[k] {
+				retired = append(retired, t.place(m)...)
+				continue
+			}
+			if _, had := t.apis.get(k); had && !stays[k] {
+				stays[k], settled = true, false
+				break
+			}
+			t.block(m, other)
+			retired = append(retired, m.api.Forwarder)
+		}
+		if settled {
+			return retired
 		}
 	}
-	for _, k := range slices.Sorted(maps.Keys(fresh)) {
-		retired = append(retired, t.place(fresh[k])...)
+}
+
+// block notes that an API waits until another one leaves its place; nil is one
+// that left it just now.
+func (t *Table) block(m made, other *API) {
+	by := "another API"
+	if other != nil {
+		by = fmt.Sprintf("API %q", other.Facts.Name)
 	}
-	return &t, retired
+	t.reject(m.item, fault.Problem{Code: "api.path_taken", Path: "/listen/path", Message: by + " has this listen path"})
+	t.blocked = t.blocked.with(key(m.item.Org, m.item.Kind, m.item.ID), m.item)
 }
 
 // made is a definition with what it compiled to; api is nil for a disabled one.
@@ -105,21 +144,12 @@ func (c *Compiler) take(t *Table, it Item, fresh map[string]made) {
 	}
 }
 
-// place puts a compiled API in, nil meaning a disabled one. If another API has
-// its place, the version before serves on.
+// place puts a compiled API in, nil meaning a disabled one. Its place is free.
 func (t *Table) place(m made) (retired []filter.Forwarder) {
 	it, a := m.item, m.api
 	k := key(it.Org, it.Kind, it.ID)
 	was, had := t.apis.get(k)
 	if a != nil {
-		if other := t.holder(a); other != nil {
-			t.reject(it, fault.Problem{Code: "api.path_taken", Path: "/listen/path", Message: fmt.Sprintf("API %q has this listen path", other.Facts.Name)})
-			t.blocked = t.blocked.with(k, it)
-			if had {
-				t.route(was, true)
-			}
-			return []filter.Forwarder{a.Forwarder}
-		}
 		t.route(a, true)
 		t.apis = t.apis.with(k, a)
 	} else {
