@@ -140,14 +140,25 @@ func TestFaultRedisLosesItsData(t *testing.T) {
 	f.Live(t, saved.Revision, 5*time.Second)
 	newest := saved.Revision
 
-	for name, lose := range map[string]func() error{
-		"emptied":                   func() error { return f.Redis.Empty(ctx) },
-		"restored to an older copy": func() error { return f.Redis.Restore(ctx, older) },
+	for _, loss := range []struct {
+		name string
+		lose func() error
+	}{
+		{"emptied", func() error { return f.Redis.Empty(ctx) }},
+		{"restored to an older copy", func() error { return f.Redis.Restore(ctx, older) }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(loss.name, func(t *testing.T) {
+			// one that knows nothing of what it saw, but what it kept on its disk
+			restarted := f.Gateways[1]
+			if err := restarted.Stop(8 * time.Second); err != nil {
+				t.Fatal(err)
+			}
 			end := f.watch(t, f.bad.Secret)
 			began := time.Now()
-			if err := lose(); err != nil {
+			if err := loss.lose(); err != nil {
+				t.Fatal(err)
+			}
+			if err := restarted.Launch(ctx); err != nil {
 				t.Fatal(err)
 			}
 			f.rootIs(t, newest, 10*time.Second)
