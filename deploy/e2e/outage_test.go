@@ -278,3 +278,23 @@ func TestFaultRedisAway(t *testing.T) {
 		t.Errorf("%d panics in the gateway's log", n)
 	}
 }
+
+// TestFaultGatewayJoinsAnOlderRedis: a gateway that comes up between the loss and its repair has asked
+// for a key that ended since the copy. It must learn of it with the repair, not when its cache ends.
+func TestFaultGatewayJoinsAnOlderRedis(t *testing.T) {
+	f := outageFixture(t, platform.Options{})
+	ctx := t.Context()
+	older := must(f.Redis.Dump(ctx))(t)
+	if err := f.c.RevokeKey(ctx, f.bad.ID); err != nil {
+		t.Fatal(err)
+	}
+	within(t, time.Second, f.Gateways[0], "/keyed/x", f.bad.Secret, 401, "a revoked key")
+	if err := f.Redis.Restore(ctx, older); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	fresh := must(f.AddGateway(ctx, "default"))(t)
+	first, _ := call(fresh, "/keyed/x", f.bad.Secret)
+	within(t, 10*time.Second, fresh, "/keyed/x", f.bad.Secret, 401, "a revoked key")
+	t.Logf("answered %d at first, refused after %s", first, time.Since(began).Round(time.Millisecond))
+}
