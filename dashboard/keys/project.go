@@ -138,9 +138,7 @@ func (s *Service) Repair(ctx context.Context) error {
 	if !since.IsZero() {
 		since = since.Add(-overlap)
 	}
-	// Redis lost what it had: until now gateways may have seen ended keys alive.
-	lost := inRedis.Before(time.UnixMilli(mark))
-	if err := s.replay(ctx, since, lost); err != nil {
+	if err := s.replay(ctx, since); err != nil {
 		return err
 	}
 	s.tellUnsaid(ctx)
@@ -159,9 +157,11 @@ func (s *Service) Repair(ctx context.Context) error {
 	return nil
 }
 
-// replay puts all keys that changed at or after since. With retell gateways are
-// told again of those that are revoked or suspended.
-func (s *Service) replay(ctx context.Context, since time.Time, retell bool) error {
+// replay puts all keys that changed at or after since, and tells gateways again of
+// those that are revoked or suspended: Redis may have lost them since, and a copy
+// that is younger than the last pass bears no older watermark to know it by. A
+// gateway that asked meanwhile took them for alive.
+func (s *Service) replay(ctx context.Context, since time.Time) error {
 	after := ""
 	for {
 		page, err := s.o.Store.Changed(ctx, since, after, pageSize)
@@ -171,7 +171,7 @@ func (s *Service) replay(ctx context.Context, since time.Time, retell bool) erro
 		var list []keyring.Entry
 		for _, stored := range page {
 			list = append(list, entries(stored)...)
-			if retell && stored.Key.State != access.KeyActive {
+			if stored.Key.State != access.KeyActive {
 				s.remember(entries(stored))
 			}
 		}
