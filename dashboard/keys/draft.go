@@ -128,6 +128,10 @@ func precondition(ifMatch, etag string) error {
 		if tag = strings.TrimSpace(tag); tag == "*" || tag == etag {
 			return nil
 		}
+		if !strings.HasSuffix(tag, `"`) {
+			return fault.New(fault.Invalid, "precondition.invalid",
+				`If-Match holds the ETag as it was given, in double quotes, such as "1"`)
+		}
 	}
 	return fault.New(fault.Stale, "precondition.stale",
 		"it was changed meanwhile: the present version is %s; read it again, then repeat the change", etag).With("current", etag)

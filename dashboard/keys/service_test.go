@@ -229,6 +229,9 @@ func TestPatchNeedsItsPreconditionAndChangesOnlyWhatItNames(t *testing.T) {
 	if _, err := f.Patch(t.Context(), w(""), r.Key.ID, []byte(`{}`)); !fault.Is(err, "precondition.required") {
 		t.Errorf("got %v", err)
 	}
+	if _, err := f.Patch(t.Context(), w(`1`), r.Key.ID, []byte(`{}`)); !fault.Is(err, "precondition.invalid") {
+		t.Errorf("got %v", err)
+	}
 	p, err := f.Patch(t.Context(), w(r.ETag), r.Key.ID, []byte(`{"metadata":{"k":null,"n":"1"}}`))
 	if err != nil || p.Key.Owner != "kim" || p.Key.Tags[0] != "x" || p.Key.Metadata["n"] != "1" || len(p.Key.Metadata) != 1 {
 		t.Fatalf("got %+v, %v", p, err)

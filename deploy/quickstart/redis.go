@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,7 +35,15 @@ func (r redisAt) env(service string) []string {
 // else the one that is built in.
 func (p *platform) startRedis(ctx context.Context) (redisAt, error) {
 	if p.o.redis != "" {
-		return namedRedis(p.o.redis)
+		r, err := namedRedis(p.o.redis)
+		if err != nil {
+			return redisAt{}, err
+		}
+		// Everything else would wait half a minute for it, and blame a gateway.
+		if err := pingRedis(r); err != nil {
+			return redisAt{}, fmt.Errorf("nothing usable answers at --redis %s (%w); start it, or correct address, user and password", r.address, err)
+		}
+		return r, nil
 	}
 	if program, err := exec.LookPath("redis-server"); err == nil {
 		return p.childRedis(ctx, program)
@@ -113,7 +122,8 @@ func (p *platform) builtinRedis() (redisAt, error) {
 	return r, nil
 }
 
-// pingRedis asks once whether Redis answers with our password (RESP, inline).
+// pingRedis asks once whether Redis answers with our user and password, or without
+// where there are none (RESP, inline; quotes as redis-cli writes them).
 func pingRedis(r redisAt) error {
 	c, err := net.DialTimeout("tcp", r.address, time.Second)
 	if err != nil {
@@ -121,11 +131,15 @@ func pingRedis(r redisAt) error {
 	}
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(time.Second))
-	if _, err := fmt.Fprintf(c, "AUTH %s\r\nPING\r\n", r.password); err != nil {
+	ask, answers := "PING\r\n", []string{"+PONG"}
+	if r.password != "" {
+		ask, answers = "AUTH "+strings.TrimSpace(r.username+" "+strconv.Quote(r.password))+"\r\n"+ask, []string{"+OK", "+PONG"}
+	}
+	if _, err := c.Write([]byte(ask)); err != nil {
 		return err
 	}
 	in := bufio.NewReader(c)
-	for _, want := range []string{"+OK", "+PONG"} {
+	for _, want := range answers {
 		line, err := in.ReadString('\n')
 		if err != nil {
 			return err
