@@ -191,6 +191,7 @@ func TestKeyRefusals(t *testing.T) {
 		{"no alias", `{"rights":[{"api":"*"}]}`, "required", "/alias"},
 		{"an unknown policy", `{"alias":"a","policies":["gold","none"]}`, "key.policy_unknown", "/policies/1"},
 		{"an unknown API", `{"alias":"a","rights":[{"api":"none"}]}`, "key.api_unknown", "/rights/0/api"},
+		{"a limit, which nothing enforces yet", `{"alias":"a","rateLimit":[]}`, "not_available", "/rateLimit"},
 		{"an unknown member", `{"alias":"a","polices":[]}`, "unknown_field", "/polices"},
 		{"a time that is over", `{"alias":"a","expiresAt":"2020-01-01T00:00:00Z"}`, "key.expiry_past", "/expiresAt"},
 		{"born revoked", `{"alias":"a","state":"revoked"}`, "key.state_invalid", "/state"},
