@@ -101,7 +101,9 @@ func (a *App) Run(ctx context.Context) error {
 	err := g.Run(ctx)
 	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.c.Shutdown.Timeout)
 	defer cancel()
-	return errors.Join(err, a.cleanup.Run(done))
+	err = errors.Join(err, a.cleanup.Run(done))
+	a.log.Info("stopped")
+	return err
 }
 
 // beating tells the fleet of this pump until ctx ends.
