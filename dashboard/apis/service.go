@@ -4,6 +4,7 @@ package apis
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -82,7 +83,7 @@ func (r rules) Consult(ctx context.Context, org string, d objects.Document) []fa
 	rejected, silent := r.checker.Check(ctx, d.Groups, notice.Check{Org: org, Kind: publish.KindAPI, ID: d.ID, Text: d.Text})
 	var problems []fault.Problem
 	for _, x := range rejected {
-		problems = append(problems, fault.Problem{Code: fault.Code(x.Code), Message: x.Message, Severity: fault.Error,
+		problems = append(problems, fault.Problem{Code: fault.Code(x.Code), Path: x.Path, Message: strings.TrimPrefix(x.Message, x.Path+": "), Severity: fault.Error,
 			Params: map[string]any{"by": "gateway"}})
 	}
 	if len(silent) > 0 {

@@ -224,9 +224,10 @@ func TestADryRunStoresNothing(t *testing.T) {
 func TestGatewaysCompileBeforeAChangeIsStored(t *testing.T) {
 	g := &gateways{}
 	s := newService(t, g)
-	g.rejected = []notice.Rejected{{Kind: "api", ID: "a", Code: "regex.invalid", Message: "no such class"}}
+	g.rejected = []notice.Rejected{{Kind: "api", ID: "a", Code: "regex.invalid", Path: "/listen/path", Message: "/listen/path: no such class"}}
 	err := createErr(t, s, text(`{"name":"A",`, "a"))
-	if f := fault.As(err); f == nil || f.Kind != fault.Unprocessable || f.Problems[0].Code != "regex.invalid" {
+	if f := fault.As(err); f == nil || f.Kind != fault.Unprocessable || f.Problems[0].Code != "regex.invalid" ||
+		f.Problems[0].Path != "/listen/path" || f.Problems[0].Message != "no such class" {
 		t.Fatalf("got %v", err)
 	}
 	if len(g.asked) != 1 || g.asked[0].ID != "a" || !json.Valid(g.asked[0].Text) {

@@ -52,6 +52,7 @@ func (a *App) Run(ctx context.Context) error {
 			return err
 		case <-ctx.Done():
 			began = time.Now()
+			a.log.Info("stopping: requests in flight are finished", "timeout", a.c.Shutdown.Timeout)
 			return nil
 		}
 	})
@@ -68,7 +69,9 @@ func (a *App) Run(ctx context.Context) error {
 	case <-last.Done():
 		err = errors.Join(err, errors.New("not everything ended within shutdown.timeout"))
 	}
-	return errors.Join(err, a.cleanup.Run(last))
+	err = errors.Join(err, a.cleanup.Run(last))
+	a.log.Info("stopped")
+	return err
 }
 
 // keepPassword clears the one-time password away once it was used.

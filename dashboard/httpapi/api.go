@@ -149,8 +149,11 @@ func (a *api) finish(o *observed, r *http.Request, start time.Time) {
 	}
 	took := time.Since(start)
 	pattern := "none"
-	if c := chi.RouteContext(r.Context()); c != nil && c.RoutePattern() != "" {
-		pattern = c.RoutePattern()
+	// The last one is the route's own: this router is behind another one's wildcard.
+	if c := chi.RouteContext(r.Context()); c != nil && len(c.RoutePatterns) > 0 {
+		if own := c.RoutePatterns[len(c.RoutePatterns)-1]; !strings.HasSuffix(own, "*") {
+			pattern = own
+		}
 	}
 	if a.Observe != nil {
 		a.Observe(r.Method, pattern, o.status, took)

@@ -191,6 +191,7 @@ func TestKeyRefusals(t *testing.T) {
 		{"no alias", `{"rights":[{"api":"*"}]}`, "required", "/alias"},
 		{"an unknown policy", `{"alias":"a","policies":["gold","none"]}`, "key.policy_unknown", "/policies/1"},
 		{"an unknown API", `{"alias":"a","rights":[{"api":"none"}]}`, "key.api_unknown", "/rights/0/api"},
+		{"a limit, which nothing enforces yet", `{"alias":"a","rateLimit":[]}`, "not_available", "/rateLimit"},
 		{"an unknown member", `{"alias":"a","polices":[]}`, "unknown_field", "/polices"},
 		{"a time that is over", `{"alias":"a","expiresAt":"2020-01-01T00:00:00Z"}`, "key.expiry_past", "/expiresAt"},
 		{"born revoked", `{"alias":"a","state":"revoked"}`, "key.state_invalid", "/state"},
@@ -227,6 +228,9 @@ func TestPatchNeedsItsPreconditionAndChangesOnlyWhatItNames(t *testing.T) {
 	r := f.create(`{"alias":"a","owner":"kim","policies":["gold"],"tags":["x"],"metadata":{"k":"v"}}`)
 	w := func(etag string) keys.Write { return keys.Write{Org: "default", IfMatch: etag} }
 	if _, err := f.Patch(t.Context(), w(""), r.Key.ID, []byte(`{}`)); !fault.Is(err, "precondition.required") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := f.Patch(t.Context(), w(`1`), r.Key.ID, []byte(`{}`)); !fault.Is(err, "precondition.invalid") {
 		t.Errorf("got %v", err)
 	}
 	p, err := f.Patch(t.Context(), w(r.ETag), r.Key.ID, []byte(`{"metadata":{"k":null,"n":"1"}}`))

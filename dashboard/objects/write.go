@@ -42,8 +42,8 @@ type Step struct {
 func ETag(rev int64) string { return `"` + strconv.FormatInt(rev, 10) + `"` }
 
 // Precondition judges an If-Match header against an object that was changed last
-// by rev: nil, a fault of kind Missing with the code "precondition.required", or
-// one of kind Stale with the code "precondition.stale" and the parameters current
+// by rev: nil, a fault of kind Missing with the code "precondition.required", one
+// of kind Invalid with "precondition.invalid" for what is no ETag, or one of kind Stale with the code "precondition.stale" and the parameters current
 // (the present ETag) and revision.
 func Precondition(ifMatch string, rev int64) error {
 	if strings.TrimSpace(ifMatch) == "" {
@@ -53,6 +53,10 @@ func Precondition(ifMatch string, rev int64) error {
 	for tag := range strings.SplitSeq(ifMatch, ",") {
 		if tag = strings.TrimSpace(tag); tag == "*" || tag == ETag(rev) {
 			return nil
+		}
+		if !strings.HasSuffix(tag, `"`) {
+			return fault.New(fault.Invalid, "precondition.invalid",
+				"If-Match holds the ETag as it was given, in double quotes, such as %s", ETag(1))
 		}
 	}
 	return fault.New(fault.Stale, "precondition.stale",

@@ -87,7 +87,7 @@ func (a Actor) Name() string {
 func (a Actor) Can(p Permission) error {
 	if a.Session != nil && a.User.MustChange {
 		return fault.New(fault.Denied, "auth.password_change_required",
-			"the password is a one-time one: change it before anything else")
+			"the password is a one-time one: change it before anything else, by PUT /api/v1/session/password")
 	}
 	if !a.Role.Can(p) {
 		return fault.New(fault.Denied, "auth.denied",

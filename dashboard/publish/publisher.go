@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/notice"
@@ -304,7 +303,7 @@ func (e *Engine) rewrite(ctx context.Context, synced bool) error {
 		return err
 	}
 	e.log.Info("published configuration was rewritten", "revision", e.state.n, "contents", len(u.Contents),
-		"ms", e.o.Now().Sub(start)/time.Millisecond)
+		"ms", e.o.Now().Sub(start).Milliseconds())
 	e.notify(ctx, notices{config: true})
 	return nil
 }

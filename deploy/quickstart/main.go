@@ -66,6 +66,6 @@ func start(o options) (err error) {
 		fmt.Fprintln(p.out, "\nStopping.")
 		return nil
 	case c := <-p.exits:
-		return fmt.Errorf("%s ended by itself; the end of its log (%s):\n%s", c.name, c.logFile, c.tail())
+		return fmt.Errorf("%s ended by itself (%s); the end of its log (%s):\n%s", c.name, c.cmd.ProcessState, c.logFile, c.tail())
 	}
 }

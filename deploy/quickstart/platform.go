@@ -273,12 +273,12 @@ func (p *platform) writeReady() error {
 func (p *platform) greet() {
 	fmt.Fprintf(p.out, "\nSluice runs.\n\n  Console    %s\n  Sign in    %s\n", p.ready.Dashboard.URL, p.ready.Login)
 	switch {
-	case p.o.adminPassword != "":
-		fmt.Fprintln(p.out, "  Password   the one that you set")
-	case p.ready.PasswordFile != "":
+	case p.ready.PasswordFile != "": // also where --admin-password came after the first start, which changes nothing
 		if text, err := os.ReadFile(p.ready.PasswordFile); err == nil {
 			fmt.Fprintf(p.out, "  Password   %s   (one-time: it is changed at the first sign-in)\n", strings.TrimSpace(string(text)))
 		}
+	case p.o.adminPassword != "":
+		fmt.Fprintln(p.out, "  Password   the one that was set at the first start; --admin-password changes nothing later")
 	default:
 		fmt.Fprintln(p.out, "  Password   the one that you chose at the first sign-in")
 	}

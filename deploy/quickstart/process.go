@@ -24,6 +24,7 @@ type child struct {
 // the one given.
 func (p *platform) spawn(name, program string, args []string, env []string, stdin []byte) (*child, error) {
 	c := &child{name: name, logFile: filepath.Join(p.o.data, "logs", name+".log"), done: make(chan struct{})}
+	_ = os.Rename(c.logFile, c.logFile+".1") // what the run before said, perhaps why it ended
 	out, err := os.OpenFile(c.logFile, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err

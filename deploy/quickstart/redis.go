@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -34,7 +35,15 @@ func (r redisAt) env(service string) []string {
 // else the one that is built in.
 func (p *platform) startRedis(ctx context.Context) (redisAt, error) {
 	if p.o.redis != "" {
-		return namedRedis(p.o.redis)
+		r, err := namedRedis(p.o.redis)
+		if err != nil {
+			return redisAt{}, err
+		}
+		// Everything else would wait half a minute for it, and blame a gateway.
+		if err := pingRedis(r); err != nil {
+			return redisAt{}, fmt.Errorf("nothing usable answers at --redis %s (%w); start it, or correct address, user and password", r.address, err)
+		}
+		return r, nil
 	}
 	if program, err := exec.LookPath("redis-server"); err == nil {
 		return p.childRedis(ctx, program)
@@ -113,7 +122,8 @@ func (p *platform) builtinRedis() (redisAt, error) {
 	return r, nil
 }
 
-// pingRedis asks once whether Redis answers with our password (RESP).
+// pingRedis asks once whether Redis answers with our user and password, or without
+// where there are none (RESP).
 func pingRedis(r redisAt) error {
 	c, err := net.DialTimeout("tcp", r.address, time.Second)
 	if err != nil {
@@ -121,11 +131,18 @@ func pingRedis(r redisAt) error {
 	}
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(time.Second))
-	if _, err := fmt.Fprintf(c, "*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n*1\r\n$4\r\nPING\r\n", len(r.password), r.password); err != nil {
+	auth, answers := []string{"AUTH", r.username, r.password}, []string{"+OK", "+PONG"}
+	if r.username == "" {
+		auth = []string{"AUTH", r.password}
+	}
+	if r.password == "" {
+		auth, answers = nil, answers[1:]
+	}
+	if _, err := io.WriteString(c, command(auth)+command([]string{"PING"})); err != nil {
 		return err
 	}
 	in := bufio.NewReader(c)
-	for _, want := range []string{"+OK", "+PONG"} {
+	for _, want := range answers {
 		line, err := in.ReadString('\n')
 		if err != nil {
 			return err
@@ -135,6 +152,19 @@ func pingRedis(r redisAt) error {
 		}
 	}
 	return nil
+}
+
+// command is a command as RESP writes it; none is nothing.
+func command(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%d\r\n", len(words))
+	for _, w := range words {
+		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
+	}
+	return b.String()
 }
 
 func freePort() (int, error) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/sluice-gateway/sluice/gateway/route"
 	"github.com/sluice-gateway/sluice/pkg/httpd"
@@ -41,6 +42,7 @@ type API struct {
 // Routes are every route of the admin listener.
 func Routes(h *httpd.Health, metrics http.Handler, w *route.World) http.Handler {
 	r := chi.NewRouter()
+	r.Use(middleware.GetHead) // some load balancers ask by HEAD
 	r.Get("/hello", h.Hello)
 	r.Get("/ready", h.Ready)
 	r.Get("/live", h.Live)

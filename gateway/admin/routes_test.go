@@ -48,6 +48,17 @@ func ask(h http.Handler, path string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
+func TestProbesMayAskByHead(t *testing.T) {
+	metrics := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	h := admin.Routes(httpd.NewHealth("gateway", "1.2.3", "gw-1"), metrics, route.NewWorld())
+	for _, path := range []string{"/hello", "/ready", "/live", "/metrics"} {
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, httptest.NewRequest(http.MethodHead, path, nil)); w.Code != http.StatusOK {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
 func TestRoutes(t *testing.T) {
 	w := route.NewWorld()
 	health := httpd.NewHealth("gateway", "1.2.3", "gw-1")

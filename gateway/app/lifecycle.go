@@ -63,7 +63,9 @@ func (a *App) Run(ctx context.Context) error {
 	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	a.ups.Close()
-	return errors.Join(err, a.cleanup.Run(done))
+	err = errors.Join(err, a.cleanup.Run(done))
+	a.log.Info("stopped", "requests", a.server.Stats().Requests)
+	return err
 }
 
 // serve takes requests until ctx ends, then drains. It returns only when the last
@@ -76,6 +78,8 @@ func (a *App) serve(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
+	st := a.server.Stats()
+	a.log.Info("stopping: requests in flight are finished", "connections", st.Connections, "idle", st.Idle, "timeout", a.c.Shutdown.Timeout)
 	a.health.SetDraining()
 	a.beater.Drain()
 	if a.c.Shutdown.Delay > 0 {

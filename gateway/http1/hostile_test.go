@@ -137,7 +137,7 @@ func refused(t *testing.T, r *rig, o *http1test.Origin, h hostile) {
 	if h.status != 0 && got.Status != h.status || got.Status < 400 {
 		t.Errorf("status %d, want %d", got.Status, h.status)
 	}
-	if !got.Close || !strings.HasPrefix(got.Body, `{"code":"`) {
+	if !got.Close || !strings.HasPrefix(got.Body, `{"status":`) {
 		t.Errorf("close %v, body %q", got.Close, got.Body)
 	}
 	if rest, ended := c.Rest(); !ended || rest != "" {

@@ -38,7 +38,9 @@ func (c *Compiler) Check(org, kind, id string, text []byte) []notice.Rejected {
 	}
 	var out []notice.Rejected
 	for _, p := range problems {
-		out = append(out, rejection(Item{Org: org, Kind: kind, ID: id}, p, false))
+		r := rejection(Item{Org: org, Kind: kind, ID: id}, p, false)
+		r.Path = p.Path
+		out = append(out, r)
 	}
 	return out
 }

@@ -234,7 +234,7 @@ func TestCheckSaysWhatAGatewayWouldReject(t *testing.T) {
 	if rej := c.Check("default", kindAPI, "a", api("a", path("/a"), "").Text); len(rej) != 0 {
 		t.Errorf("good definition: %+v", rej)
 	}
-	if rej := c.Check("default", kindAPI, "a", api("a", path("/a"), `,"endpoints":[{"path":"/{x:(}"}]`).Text); len(rej) == 0 {
+	if rej := c.Check("default", kindAPI, "a", api("a", path("/a"), `,"endpoints":[{"path":"/{x:(}"}]`).Text); len(rej) == 0 || rej[0].Path != "/endpoints/0/path" {
 		t.Error("a bad regular expression passes")
 	}
 	if len(l.out) != 0 {

@@ -30,6 +30,8 @@ func (h *Handler) refuse(x *filter.Exchange, c *chain.Chain, err error) {
 	if !errors.As(err, &r) {
 		h.o.Log.Error("request failed", "error", err, "request", x.ID, "api", apiID(x))
 		r = filter.Refuse(http.StatusInternalServerError, "internal", "the gateway could not handle this request").Because(err)
+	} else if r.Status >= http.StatusInternalServerError {
+		h.tell(x, "request refused", string(r.Code), r.Err)
 	}
 	x.Refusal = r
 	status, contentType, text := r.Status, "application/json", []byte(nil)

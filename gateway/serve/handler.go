@@ -48,6 +48,7 @@ type Handler struct {
 	exchanges filter.Pool
 	buffers   buffers
 	tunnels   tunnels
+	troubles  troubles
 }
 
 var _ message.Handler = (*Handler)(nil)

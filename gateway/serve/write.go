@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/http1"
 	"github.com/sluice-gateway/sluice/gateway/message"
 	"github.com/sluice-gateway/sluice/gateway/upstream"
 )
@@ -48,6 +49,9 @@ func (h *Handler) write(w message.Writer, x *filter.Exchange) Outcome {
 	out.Bytes = w.Sent()
 	if err != nil {
 		out.Aborted = true
+		if kind := http1.KindOf(err); kind != 0 && kind != http1.ErrAborted {
+			h.tell(x, "response cut short", "upstream."+kind.String(), err)
+		}
 		w.Fail()
 	}
 	return out

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -184,6 +186,59 @@ func TestTheBusSurvivesRedisAndSignalsTheGap(t *testing.T) {
 			t.Errorf("%+v after %d gaps", st, gaps.Load())
 		}
 	})
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.b.String(), text)
+}
+
+func TestAnOutageIsOneLineAtItsBeginningAndOneAtItsEnd(t *testing.T) {
+	s := testenv.RedisServer(t)
+	var log lines
+	var retries atomic.Int64
+	o := quick("a")
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	rdb := s.Client()
+	rdb.AddHook(dials{&retries})
+	b := New(rdb, newKeys(t), o)
+	run(t, b)
+	s.Stop()
+	before := retries.Load()
+	testenv.Eventually(t, soon, func() bool { return retries.Load() > before+3 })
+	s.Start(true)
+	testenv.Eventually(t, soon, func() bool { return log.count("has its connection again") == 1 })
+	if n := log.count("lost its connection"); n != 1 {
+		t.Errorf("%d lines", n)
+	}
+}
+
+// dials counts attempts to connect.
+type dials struct{ n *atomic.Int64 }
+
+func (d dials) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		d.n.Add(1)
+		return next(ctx, network, addr)
+	}
+}
+
+func (dials) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (dials) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 func TestRunWaitsForRedisAndEndsWithItsContext(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -17,15 +18,26 @@ import (
 func (b *Bus) Run(ctx context.Context) error {
 	defer b.commands.Wait()
 	wait := b.o.MinBackoff
+	lost := false
 	for {
-		subscribed, err := b.session(ctx)
+		subscribed, err := b.session(ctx, func() {
+			if lost {
+				b.o.Log.Info("the bus has its connection again")
+			}
+			lost = false
+		})
 		if ctx.Err() != nil {
 			return nil
 		}
 		if subscribed {
 			wait = b.o.MinBackoff
 		}
-		b.o.Log.Warn("the bus lost its connection", "error", err, "retryIn", wait)
+		level := slog.LevelWarn // once per outage
+		if lost {
+			level = slog.LevelDebug
+		}
+		lost = true
+		b.o.Log.Log(ctx, level, "the bus lost its connection", "error", err, "retryIn", wait)
 		// Jitter keeps a fleet from returning in one wave.
 		timer := time.NewTimer(wait/2 + rand.N(wait/2+1))
 		select {
@@ -38,8 +50,9 @@ func (b *Bus) Run(ctx context.Context) error {
 	}
 }
 
-// session is one connection: from subscribing until it breaks.
-func (b *Bus) session(ctx context.Context) (subscribed bool, err error) {
+// session is one connection: from subscribing until it breaks. up is called when
+// all channels are subscribed.
+func (b *Bus) session(ctx context.Context, up func()) (subscribed bool, err error) {
 	channels := []string{noticeChannel, replyChannel + b.id}
 	if b.o.Node != "" && len(b.handlers) > 0 {
 		channels = append(channels, nodeChannel+b.o.Node)
@@ -75,6 +88,7 @@ func (b *Bus) session(ctx context.Context) (subscribed bool, err error) {
 				subscribed = true
 				b.n.subscriptions.Add(1)
 				b.setReady(true)
+				up()
 				for _, f := range b.gaps {
 					f()
 				}

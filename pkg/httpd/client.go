@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"syscall"
 	"time"
@@ -97,6 +98,10 @@ func (c *Client) Do(r *http.Request) (*http.Response, error) {
 		if f := fault.As(err); f != nil {
 			return nil, f
 		}
+		var u *url.Error // says method and address itself, unredacted
+		if errors.As(err, &u) {
+			err = u.Err
+		}
 		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Redacted(), err)
 	}
 	resp.Body = &limited{ReadCloser: resp.Body, left: c.o.MaxBody, max: c.o.MaxBody}
@@ -158,7 +163,7 @@ func (c *Client) control(_ context.Context, _, address string, _ syscall.RawConn
 		return fault.Wrap(err, fault.Denied, RefusedCode, "The address %s cannot be judged.", address)
 	}
 	if reason := refusal(at.Addr(), c.o.Private, c.o.Allow); reason != "" {
-		return fault.New(fault.Denied, RefusedCode, "The address %s is not dialled: it is %s. Allow its network in the outbound settings if that is meant.",
+		return fault.New(fault.Denied, RefusedCode, "The address %s is not dialled: it is %s. Name an address of the service itself.",
 			at.Addr(), reason).With("address", at.Addr().String())
 	}
 	return nil

@@ -137,3 +137,10 @@ func TestTimeoutCoversTheBody(t *testing.T) {
 		t.Error("a body without end was waited for")
 	}
 }
+
+func TestAFailedCallNamesItsAddressOnceAndWithoutPassword(t *testing.T) {
+	_, _, _, err := NewClient(ClientOptions{Private: true}).Get(t.Context(), "http://user:secret@127.0.0.1:1/x")
+	if err == nil || strings.Contains(err.Error(), "secret") || strings.Count(err.Error(), "http://") != 1 || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("got %v", err)
+	}
+}

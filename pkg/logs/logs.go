@@ -105,8 +105,14 @@ func (h *handler) Enabled(ctx context.Context, l slog.Level) bool { return h.nex
 // Handle writes one line.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if attrs, ok := ctx.Value(contextKey{}).([]slog.Attr); ok {
+		said := map[string]bool{} // by the line itself; JSON readers trip over a name that stands twice
+		r.Attrs(func(a slog.Attr) bool { said[a.Key] = true; return true })
 		r = r.Clone()
-		r.AddAttrs(attrs...)
+		for _, a := range attrs {
+			if !said[a.Key] {
+				r.AddAttrs(a)
+			}
+		}
 	}
 	return h.next.Handle(ctx, r)
 }

@@ -58,9 +58,10 @@ func TestContextAttributesAreWritten(t *testing.T) {
 	l.InfoContext(one, "x")
 	l.InfoContext(two, "y")
 	l.Info("z")
+	l.InfoContext(two, "own", "request_id", "r1")
 	lines := strings.Split(b.String(), "\n")
 	if !strings.Contains(lines[0], `"request_id":"r1","org":"a"`) || !strings.Contains(lines[1], `"request_id":"r1","org":"b"`) ||
-		strings.Contains(lines[2], "request_id") {
+		strings.Contains(lines[2], "request_id") || strings.Count(lines[3], "request_id") != 1 {
 		t.Errorf("got %s", b.String())
 	}
 }

@@ -52,6 +52,9 @@ type Rejected struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Kept    bool   `json:"kept"` // the previous version serves
+	// Path is the JSON pointer of the field, in the answer to a check; the message
+	// begins with it as well.
+	Path string `json:"path,omitempty"`
 }
 
 // Command names a request that a dashboard sends to one gateway.

@@ -191,6 +191,9 @@ func (d *decoder) object(n *Node, v reflect.Value) {
 	}
 }
 
+// listedNames is how many known names an error lists.
+const listedNames = 12
+
 func (d *decoder) unknown(name string, fields []field) {
 	if d.o.Planned != nil && d.o.Planned(d.pattern()) {
 		d.add(fault.Problem{Code: CodeNotAvailable, Params: map[string]any{"name": Brief(name)},
@@ -201,7 +204,14 @@ func (d *decoder) unknown(name string, fields []field) {
 	for i, f := range fields {
 		known[i] = f.name
 	}
-	d.add(Unknown(name, known))
+	p := Unknown(name, known)
+	if p.Fix == "" && !d.o.Extensions {
+		p.Message = fmt.Sprintf("%q is not known here; remove it", Brief(name))
+		if len(known) <= listedNames {
+			p.Message += ", or take one of " + strings.Join(known, ", ")
+		}
+	}
+	d.add(p)
 }
 
 // Unknown is the problem of a name that is not among the known ones; its path

@@ -209,3 +209,18 @@ func toAny(n *Node, text []byte) any {
 	}
 	return v
 }
+
+func TestAnUnknownNameIsAnsweredWithTheKnownOnes(t *testing.T) {
+	type small struct {
+		Old string `json:"old"`
+		New string `json:"new"`
+	}
+	_, problems := Decode[small]([]byte(`{"current":"x"}`), Options{})
+	if want := `"current" is not known here; remove it, or take one of old, new`; len(problems) != 1 || problems[0].Message != want {
+		t.Errorf("got %v", problems)
+	}
+	_, problems = Decode[small]([]byte(`{"current":"x"}`), Options{Extensions: true})
+	if len(problems) != 1 || !strings.Contains(problems[0].Message, "x-…") {
+		t.Errorf("got %v", problems)
+	}
+}

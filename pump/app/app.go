@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/sluice-gateway/sluice/pkg/buildinfo"
 	"github.com/sluice-gateway/sluice/pkg/fleet"
@@ -81,6 +82,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 // routes are every route of the pump.
 func (a *App) routes() http.Handler {
 	r := chi.NewRouter()
+	r.Use(middleware.GetHead) // some load balancers ask by HEAD
 	r.Get("/hello", a.health.Hello)
 	r.Get("/ready", a.health.Ready)
 	r.Get("/live", a.health.Live)
@@ -99,7 +101,9 @@ func (a *App) Run(ctx context.Context) error {
 	err := g.Run(ctx)
 	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.c.Shutdown.Timeout)
 	defer cancel()
-	return errors.Join(err, a.cleanup.Run(done))
+	err = errors.Join(err, a.cleanup.Run(done))
+	a.log.Info("stopped")
+	return err
 }
 
 // beating tells the fleet of this pump until ctx ends.

@@ -51,7 +51,8 @@ func AppendTrailer(b []byte, h *message.Header) []byte {
 // Answer is the whole response to a refused request, its head included: a small
 // JSON document, and the end of the connection.
 func (r *Refusal) Answer() []byte {
-	body := strconv.AppendQuote([]byte(`{"code":`), r.Code)
+	body := append(strconv.AppendInt([]byte(`{"status":`), int64(r.Status), 10), `,"code":`...)
+	body = strconv.AppendQuote(body, r.Code)
 	body = append(strconv.AppendQuote(append(body, `,"message":`...), r.Message), "}\n"...)
 	b := AppendStatus(nil, r.Status, "")
 	b = append(b, "Content-Type: application/json\r\nConnection: close\r\n"...)
