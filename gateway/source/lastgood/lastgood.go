@@ -88,15 +88,17 @@ func Wrap(inner Inner, o Options) (*Source, error) {
 // Hints are those of the inner source.
 func (s *Source) Hints() <-chan struct{} { return s.inner.Hints() }
 
-// Fetch asks the inner source. While nothing is served yet the state on disk, if
-// it is sound, is the floor: what the inner source has must not be older, and where
-// it fails, or has not everything, the state on disk is returned beside the error.
+// Fetch asks the inner source. While nothing is served yet the state on disk is the
+// floor: what the inner source has must not be older, and where it fails, or has
+// not everything, the state on disk is returned beside the error. Texts on disk that
+// are damaged are listed as incomplete, and the rest is served, if there is any; a
+// root that cannot be believed makes all of it useless.
 func (s *Source) Fetch(ctx context.Context, have route.State) (*route.Update, error) {
 	if have != (route.State{}) {
 		return s.ask(ctx, have)
 	}
 	disk, derr := s.disk()
-	if derr != nil {
+	if disk == nil {
 		u, err := s.ask(ctx, have)
 		switch {
 		case errors.Is(derr, fs.ErrNotExist):
@@ -110,7 +112,7 @@ func (s *Source) Fetch(ctx context.Context, have route.State) (*route.Update, er
 	}
 	u, err := s.ask(ctx, disk.State)
 	if err != nil {
-		return disk, err
+		return disk, errors.Join(err, derr)
 	}
 	return u, nil
 }
@@ -123,18 +125,26 @@ func (s *Source) ask(ctx context.Context, have route.State) (*route.Update, erro
 	return u, err
 }
 
-// disk returns the state on disk as an update, or why there is none.
+// disk returns the state on disk as an update; beside an error what is good of
+// it, or nil.
 func (s *Source) disk() (*route.Update, error) {
-	snap, err := s.load()
+	snap, damage := s.load()
 	var u *route.Update
-	if err == nil {
+	err := damage
+	if bad := new(publish.IncompleteError); err == nil || errors.As(err, &bad) {
 		u, err = snap.Update(published.Disk)
 	}
-	if err != nil {
-		s.bad.Store(true)
+	if err == nil {
+		return u, nil
+	}
+	s.bad.Store(true)
+	if damage != nil { // it tells a wrong text from a missing one
+		err = damage
+	}
+	if u == nil || len(u.Set) == 0 {
 		return nil, fmt.Errorf("last-known-good state: %w", err)
 	}
-	return u, nil
+	return u, fmt.Errorf("last-known-good state: some of it is damaged on disk, the rest is of use: %w", err)
 }
 
 func (s *Source) mark() {
@@ -218,7 +228,8 @@ func (s *Source) write(snap published.Snapshot) error {
 	return nil
 }
 
-// load reads and checks the state on disk: signature, group, every hash.
+// load reads and checks the state on disk: signature, group, every hash. With a
+// *publish.IncompleteError it returns what is good.
 func (s *Source) load() (snap published.Snapshot, err error) {
 	text, err := os.ReadFile(filepath.Join(s.o.Dir, "root.json"))
 	if err != nil {
