@@ -53,6 +53,7 @@ type Source struct {
 	saved publish.Head
 	told  string // the last complaint about the state on disk
 	dirty chan struct{}
+	sync  func(dir string) error
 	bad   atomic.Bool // what lies on disk cannot be relied on, whatever its name
 }
 
@@ -82,7 +83,7 @@ func Wrap(inner Inner, o Options) (*Source, error) {
 			}
 		}
 	}
-	return &Source{inner: inner, o: o, dirty: make(chan struct{}, 1)}, nil
+	return &Source{inner: inner, o: o, dirty: make(chan struct{}, 1), sync: syncDir}, nil
 }
 
 // Hints are those of the inner source.
@@ -178,7 +179,9 @@ func (s *Source) Run(ctx context.Context) error {
 	}
 }
 
-// save writes texts, then the root that names them, then drops what it does not name.
+// save writes texts, then the root that names them, then drops what it does not
+// name. Each step is on the disk for good before the next: else a loss of power
+// could leave a root without its texts.
 func (s *Source) save() bool {
 	snap, ok := s.inner.Snapshot()
 	if !ok || snap.Root.Head() == s.saved {
@@ -213,11 +216,17 @@ func (s *Source) write(snap published.Snapshot) error {
 			delete(there, sha)
 		}
 	}
+	if err := s.sync(filepath.Join(s.o.Dir, "items")); err != nil {
+		return err
+	}
 	env, err := json.Marshal(snap.Envelope)
 	if err != nil {
 		return err
 	}
 	if err := replace(filepath.Join(s.o.Dir, "root.json"), env); err != nil {
+		return err
+	}
+	if err := s.sync(s.o.Dir); err != nil {
 		return err
 	}
 	for old := range there {
@@ -297,4 +306,17 @@ func replace(name string, content []byte) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), name)
+}
+
+// syncDir makes the renames in a folder survive a loss of power.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if cerr := d.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }

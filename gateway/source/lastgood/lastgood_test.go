@@ -257,6 +257,40 @@ func TestADamagedTextOnDiskIsReported(t *testing.T) {
 	}
 }
 
+// TestAStepIsOnTheDiskBeforeTheNext: else a loss of power leaves a root without
+// its texts.
+func TestAStepIsOnTheDiskBeforeTheNext(t *testing.T) {
+	n := seeded(t)
+	n.p.Redis.Start(true)
+	old := filepath.Join(n.o.Dir, "items", sourcetest.SHA(text("a1")))
+	n.p.Set("a", text("a2"))
+	at := n.p.Publish()
+	for i, failing := range []string{"items", "last-good"} {
+		want := int64(i + 1)
+		c, s := n.start()
+		s.OnSync(func(dir string) error {
+			if filepath.Base(dir) == failing {
+				return errors.New("the disk is gone")
+			}
+			return nil
+		})
+		c.Must(at, texts{"a": text("a2"), "b": text("b1")})
+		save(t, s)
+		if n.onDisk() != want {
+			t.Errorf("%s is not synced: generation %d on disk, want %d", failing, n.onDisk(), want)
+		}
+		if _, err := os.Stat(old); err != nil {
+			t.Errorf("%s is not synced, but what the root before names is gone: %v", failing, err)
+		}
+	}
+	c, s := n.start()
+	c.Must(at, texts{"a": text("a2"), "b": text("b1")})
+	save(t, s)
+	if _, err := os.Stat(old); n.onDisk() != 2 || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("generation %d on disk; the old text: %v", n.onDisk(), err)
+	}
+}
+
 func TestTheDiskIsTheFloorOfAStart(t *testing.T) {
 	p := sourcetest.NewPlatform(t, testenv.RedisServer(t))
 	n := newNode(t, p)
