@@ -144,8 +144,9 @@ func (s *Service) Repair(ctx context.Context) error {
 		return err
 	}
 	s.tellUnsaid(ctx)
-	if start.After(inRedis) {
-		advanced, err := s.o.Ring.AdvanceWatermark(ctx, inRedis, start)
+	// Not below the store's, which gateways may have seen: a clock may have gone back.
+	if to := later(start, time.UnixMilli(mark).UTC()); to.After(inRedis) {
+		advanced, err := s.o.Ring.AdvanceWatermark(ctx, inRedis, to)
 		if err != nil {
 			return err
 		}
@@ -157,6 +158,13 @@ func (s *Service) Repair(ctx context.Context) error {
 		return fmt.Errorf("raising the store's watermark of keys: %w", err)
 	}
 	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // replay puts all keys that changed at or after since. With retell gateways are
