@@ -44,18 +44,26 @@ func (s *Service) Wake() {
 	}
 }
 
-// Run repairs the projection until ctx ends: at once, every 5 s, and when it is woken.
+// Run repairs the projection until ctx ends: at once, every 5 s, and when it is
+// woken. It sweeps, too.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(passEvery)
 	defer tick.Stop()
+	ticked := false
 	for {
-		if err := s.Repair(ctx); err != nil && ctx.Err() == nil {
+		err := s.Repair(ctx)
+		if err == nil && ticked {
+			err = s.Sweep(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			s.o.Logger.Warn("keys are not projected to Redis yet", "error", err)
 		}
+		ticked = false
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			ticked = true
 		case <-s.wake:
 		}
 	}
@@ -172,26 +180,35 @@ func later(a, b time.Time) time.Time {
 func (s *Service) replay(ctx context.Context, since time.Time, retell bool) error {
 	after := ""
 	for {
-		page, err := s.o.Store.Changed(ctx, since, after, pageSize)
-		if err != nil {
-			return fmt.Errorf("reading changed keys: %w", err)
-		}
-		var list []keyring.Entry
-		for _, stored := range page {
-			list = append(list, entries(stored)...)
-			if retell && stored.Key.State != access.KeyActive {
-				s.remember(entries(stored))
-			}
-		}
-		if err := s.put(ctx, list); err != nil {
+		n, err := s.putPage(ctx, &since, &after, retell)
+		if err != nil || n < pageSize {
 			return err
 		}
-		if len(page) < pageSize {
-			return nil
-		}
-		last := page[len(page)-1].Key
-		since, after = last.UpdatedAt, last.ID
 	}
+}
+
+// putPage puts the next keys behind a cursor, which it moves, and returns how
+// many there were: fewer than pageSize are the last ones.
+func (s *Service) putPage(ctx context.Context, since *time.Time, after *string, retell bool) (int, error) {
+	page, err := s.o.Store.Changed(ctx, *since, *after, pageSize)
+	if err != nil {
+		return 0, fmt.Errorf("reading changed keys: %w", err)
+	}
+	var list []keyring.Entry
+	for _, stored := range page {
+		list = append(list, entries(stored)...)
+		if retell && stored.Key.State != access.KeyActive {
+			s.remember(entries(stored))
+		}
+	}
+	if err := s.put(ctx, list); err != nil {
+		return 0, err
+	}
+	if n := len(page); n > 0 {
+		last := page[n-1].Key
+		*since, *after = last.UpdatedAt, last.ID
+	}
+	return len(page), nil
 }
 
 // put writes entries. One that cannot be written at all must not keep the others out.

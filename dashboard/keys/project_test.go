@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dashboard/keys"
+	"github.com/sluice-gateway/sluice/pkg/access"
 	"github.com/sluice-gateway/sluice/pkg/keyring"
 	"github.com/sluice-gateway/sluice/pkg/notice"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
@@ -168,6 +169,80 @@ func TestASteadyPassReadsOnlyTheOverlap(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// TestASweepFindsWhatWasTurnedBackBeneathTheWatermark: somebody who can write to
+// Redis has put the genuine entry of before the revocation back.
+func TestASweepFindsWhatWasTurnedBackBeneathTheWatermark(t *testing.T) {
+	now := time.Now()
+	counting := &counter{}
+	f := newFixture(t, func(o *keys.Options) {
+		o.Now = func() time.Time { return now }
+		counting.Store, o.Store = o.Store, counting
+	})
+	r := f.create(`{"alias":"a","rights":[{"api":"*"}]}`)
+	rdb, name := f.redis.Client(), "sluice:key:"+f.trust.HashKey(r.Secret)
+	genuine, err := rdb.HGetAll(t.Context(), name).Result()
+	if err != nil || len(genuine) == 0 {
+		t.Fatal(genuine, err)
+	}
+	if _, err := f.Revoke(t.Context(), keys.Write{Org: "default"}, r.Key.ID); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2100 { // more than a step
+		k := access.Key{ID: fmt.Sprintf("k%04d", i), Org: "default", Version: 1, State: access.KeyActive, UpdatedAt: now.UTC().Truncate(time.Millisecond)}
+		if err := f.store.Keys().Insert(t.Context(), keys.Stored{Key: k, Hashes: []string{fmt.Sprintf("hash-of-%04d", i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now = now.Add(time.Hour)
+	for range 2 {
+		if err := f.Repair(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Hour)
+	}
+	if err := rdb.HSet(t.Context(), name, genuine).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := f.entry(r.Secret); err != nil || e.Revoked {
+		t.Fatalf("the test turned nothing back: %+v, %v", e, err)
+	}
+	step := func() int {
+		t.Helper()
+		counting.read = 0
+		if err := f.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return counting.read
+	}
+	if n := step(); n != 0 { // it may begin up to an hour later
+		t.Errorf("%d keys at once", n)
+	}
+	now = now.Add(time.Hour)
+	if one, two, three := step(), step(), step(); one != 2000 || two != 101 || three != 0 {
+		t.Errorf("steps of %d, %d and %d keys", one, two, three)
+	}
+	if e, err := f.entry(r.Secret); err != nil || !e.Revoked {
+		t.Errorf("the revoked key: %+v, %v", e, err)
+	}
+	now = now.Add(time.Hour)
+	if n := step(); n != 2000 {
+		t.Errorf("an hour later: %d keys", n)
+	}
+	now = now.Add(-24 * time.Hour)
+	step()
+	step()
+	if n := step(); n != 0 {
+		t.Errorf("%d keys at once after the clock went back", n)
+	}
+	now = now.Add(time.Hour)
+	if n := step(); n != 2000 {
+		t.Errorf("an hour after the clock went back: %d keys", n)
 	}
 }
 

@@ -65,6 +65,8 @@ type Service struct {
 	bus  Bus // nil: nobody is told
 	wake chan struct{}
 
+	sweep sweep
+
 	mu     sync.Mutex
 	unsaid map[string]int64 // by hash: versions that gateways were not told of
 }
