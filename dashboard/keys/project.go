@@ -27,7 +27,7 @@ const (
 	putTimeout  = 2 * time.Second
 	overlap     = 2 * time.Minute // for clocks that differ and writes that took long
 	pageSize    = 200
-	maxUnsaid   = 10_000
+	maxUnsaid   = 10_000 // more keys are told by one notice for all
 )
 
 // Attach connects the service to the bus, before either runs.
@@ -103,8 +103,10 @@ func (s *Service) remember(list []keyring.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range list {
-		if len(s.unsaid) < maxUnsaid {
+		if _, there := s.unsaid[e.Hash]; there || len(s.unsaid) < s.maxUnsaid {
 			s.unsaid[e.Hash] = max(e.Version, s.unsaid[e.Hash])
+		} else {
+			s.unsaidAll = true
 		}
 	}
 }
@@ -233,19 +235,31 @@ func (s *Service) put(ctx context.Context, list []keyring.Entry) error {
 	return nil
 }
 
-// tellUnsaid sends the notices that could not be sent before.
+// tellUnsaid sends the notices that could not be sent before. When there were more
+// than are remembered, gateways are told to ask again for every key they know.
 func (s *Service) tellUnsaid(ctx context.Context) {
 	s.mu.Lock()
+	all := s.unsaidAll
+	s.unsaidAll = false
 	list := make([]keyring.Entry, 0, len(s.unsaid))
 	for hash, version := range s.unsaid {
 		list = append(list, keyring.Entry{Hash: hash, Version: version})
 	}
 	clear(s.unsaid)
 	s.mu.Unlock()
-	for i, e := range list {
-		if s.bus == nil {
+	if s.bus == nil {
+		return
+	}
+	if all {
+		if err := s.bus.Publish(ctx, notice.KeysChangedKind, notice.KeysChanged{}); err != nil {
+			s.mu.Lock()
+			s.unsaidAll = true
+			s.mu.Unlock()
+			s.remember(list)
 			return
 		}
+	}
+	for i, e := range list {
 		err := s.bus.Publish(ctx, notice.KeyChangedKind, notice.KeyChanged{Hash: e.Hash, Version: e.Version})
 		if err != nil && !errors.Is(err, context.Canceled) {
 			s.remember(list[i:])

@@ -319,3 +319,28 @@ func TestGatewaysAreToldAgainOfSuspendedKeys(t *testing.T) {
 		t.Errorf("gateways were told %v", f.bus.heard)
 	}
 }
+
+// TestMoreEndedKeysThanAreToldOneByOneAreToldAtOnce: after a loss of Redis gateways
+// may have seen any of them alive.
+func TestMoreEndedKeysThanAreToldOneByOneAreToldAtOnce(t *testing.T) {
+	f := newFixture(t)
+	f.RememberAtMost(40)
+	many(t, f) // 45 of them ended
+	if err := f.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.redis.Flush()
+	f.bus.heard, f.bus.all, f.bus.broken = nil, 0, true
+	if err := f.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.bus.broken = false
+	for range 2 { // the second has nothing left to say
+		if err := f.Repair(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.bus.heard) != 40 || f.bus.all != 1 {
+			t.Errorf("%d keys were told one by one, all at once %d times", len(f.bus.heard), f.bus.all)
+		}
+	}
+}

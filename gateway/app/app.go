@@ -152,6 +152,7 @@ func (a *App) subscribe(roots *published.Source) {
 			a.sessions.Drop(k.Hash, k.Version)
 		}
 	})
+	a.bus.On(notice.KeysChangedKind, func(json.RawMessage) { a.sessions.Expire() })
 	a.bus.OnGap(func() {
 		roots.Hint()
 		a.sessions.Expire()
