@@ -106,7 +106,7 @@ format: ## format all Go files
 # --- black box ---------------------------------------------------------------------------------------
 # Tests of deploy/e2e are told apart by their names: TestFault..., TestSoak..., and the folder browser.
 
-E2E := $(GO) run ./scripts/testrun -count=1
+E2E := SLUICE_E2E_BIN=$(CURDIR)/bin $(GO) run ./scripts/testrun -count=1
 
 .PHONY: e2e
 e2e: build ## the real binaries, black box

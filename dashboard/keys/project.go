@@ -148,9 +148,7 @@ func (s *Service) Repair(ctx context.Context) error {
 	if !since.IsZero() {
 		since = since.Add(-overlap)
 	}
-	// Redis lost what it had: until now gateways may have seen ended keys alive.
-	lost := inRedis.Before(time.UnixMilli(mark))
-	if err := s.replay(ctx, since, lost); err != nil {
+	if err := s.replay(ctx, since); err != nil {
 		return err
 	}
 	s.tellUnsaid(ctx)
@@ -177,12 +175,14 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// replay puts all keys that changed at or after since. With retell gateways are
-// told again of those that are revoked or suspended.
-func (s *Service) replay(ctx context.Context, since time.Time, retell bool) error {
+// replay puts all keys that changed at or after since, and tells gateways again of
+// those that are revoked or suspended: Redis may have lost them since, and a copy
+// that is younger than the last pass bears no older watermark to know it by. A
+// gateway that asked meanwhile took them for alive.
+func (s *Service) replay(ctx context.Context, since time.Time) error {
 	after := ""
 	for {
-		n, err := s.putPage(ctx, &since, &after, retell)
+		n, err := s.putPage(ctx, &since, &after, true)
 		if err != nil || n < pageSize {
 			return err
 		}
@@ -190,7 +190,8 @@ func (s *Service) replay(ctx context.Context, since time.Time, retell bool) erro
 }
 
 // putPage puts the next keys behind a cursor, which it moves, and returns how
-// many there were: fewer than pageSize are the last ones.
+// many there were: fewer than pageSize are the last ones. With retell gateways are
+// told of those that are revoked or suspended.
 func (s *Service) putPage(ctx context.Context, since *time.Time, after *string, retell bool) (int, error) {
 	page, err := s.o.Store.Changed(ctx, *since, *after, pageSize)
 	if err != nil {

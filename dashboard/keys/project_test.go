@@ -323,12 +323,14 @@ func TestGatewaysAreToldAgainOfSuspendedKeys(t *testing.T) {
 // TestMoreEndedKeysThanAreToldOneByOneAreToldAtOnce: after a loss of Redis gateways
 // may have seen any of them alive.
 func TestMoreEndedKeysThanAreToldOneByOneAreToldAtOnce(t *testing.T) {
-	f := newFixture(t)
+	now := time.Now()
+	f := newFixture(t, func(o *keys.Options) { o.Now = func() time.Time { return now } })
 	f.RememberAtMost(40)
 	many(t, f) // 45 of them ended
 	if err := f.Repair(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	now = now.Add(time.Hour) // beyond the overlap
 	f.redis.Flush()
 	f.bus.heard, f.bus.all, f.bus.broken = nil, 0, true
 	if err := f.Repair(t.Context()); err != nil {

@@ -128,6 +128,7 @@ func TestHostileAnswers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			resp, body, err := exchange(gw.Addr(), c.method, fmt.Sprintf("%s /m/%d HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", c.method, n))
 			switch {
+			case resp == nil && c.body == "-": // cut with a reset, which the client sees
 			case resp == nil:
 				t.Errorf("no answer: %v", err)
 			case !slices.Contains(c.statuses, resp.StatusCode):

@@ -140,14 +140,25 @@ func TestFaultRedisLosesItsData(t *testing.T) {
 	f.Live(t, saved.Revision, 5*time.Second)
 	newest := saved.Revision
 
-	for name, lose := range map[string]func() error{
-		"emptied":                   func() error { return f.Redis.Empty(ctx) },
-		"restored to an older copy": func() error { return f.Redis.Restore(ctx, older) },
+	for _, loss := range []struct {
+		name string
+		lose func() error
+	}{
+		{"emptied", func() error { return f.Redis.Empty(ctx) }},
+		{"restored to an older copy", func() error { return f.Redis.Restore(ctx, older) }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(loss.name, func(t *testing.T) {
+			// one that knows nothing of what it saw, but what it kept on its disk
+			restarted := f.Gateways[1]
+			if err := restarted.Stop(8 * time.Second); err != nil {
+				t.Fatal(err)
+			}
 			end := f.watch(t, f.bad.Secret)
 			began := time.Now()
-			if err := lose(); err != nil {
+			if err := loss.lose(); err != nil {
+				t.Fatal(err)
+			}
+			if err := restarted.Launch(ctx); err != nil {
 				t.Fatal(err)
 			}
 			f.rootIs(t, newest, 10*time.Second)
@@ -266,4 +277,24 @@ func TestFaultRedisAway(t *testing.T) {
 	if n := strings.Count(g.Tail(10000), "panic"); n > 0 {
 		t.Errorf("%d panics in the gateway's log", n)
 	}
+}
+
+// TestFaultGatewayJoinsAnOlderRedis: a gateway that comes up between the loss and its repair has asked
+// for a key that ended since the copy. It must learn of it with the repair, not when its cache ends.
+func TestFaultGatewayJoinsAnOlderRedis(t *testing.T) {
+	f := outageFixture(t, platform.Options{})
+	ctx := t.Context()
+	older := must(f.Redis.Dump(ctx))(t)
+	if err := f.c.RevokeKey(ctx, f.bad.ID); err != nil {
+		t.Fatal(err)
+	}
+	within(t, time.Second, f.Gateways[0], "/keyed/x", f.bad.Secret, 401, "a revoked key")
+	if err := f.Redis.Restore(ctx, older); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	fresh := must(f.AddGateway(ctx, "default"))(t)
+	first, _ := call(fresh, "/keyed/x", f.bad.Secret)
+	within(t, 10*time.Second, fresh, "/keyed/x", f.bad.Secret, 401, "a revoked key")
+	t.Logf("answered %d at first, refused after %s", first, time.Since(began).Round(time.Millisecond))
 }

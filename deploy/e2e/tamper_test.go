@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -9,8 +10,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"crypto/sha256"
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
 	"github.com/sluice-gateway/sluice/pkg/bus"

@@ -113,7 +113,7 @@ func (p *platform) builtinRedis() (redisAt, error) {
 	return r, nil
 }
 
-// pingRedis asks once whether Redis answers with our password (RESP, inline).
+// pingRedis asks once whether Redis answers with our password (RESP).
 func pingRedis(r redisAt) error {
 	c, err := net.DialTimeout("tcp", r.address, time.Second)
 	if err != nil {
@@ -121,7 +121,7 @@ func pingRedis(r redisAt) error {
 	}
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(time.Second))
-	if _, err := fmt.Fprintf(c, "AUTH %s\r\nPING\r\n", r.password); err != nil {
+	if _, err := fmt.Fprintf(c, "*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n*1\r\n$4\r\nPING\r\n", len(r.password), r.password); err != nil {
 		return err
 	}
 	in := bufio.NewReader(c)

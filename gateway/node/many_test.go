@@ -17,7 +17,7 @@ import (
 )
 
 // many is a source of objects that are rejected with long reasons.
-type many struct{ done chan struct{} }
+type many struct{}
 
 func (m many) Fetch(_ context.Context, have route.State) (*route.Update, error) {
 	if have != (route.State{}) {

@@ -202,8 +202,8 @@ func (p *Platform) env(service string, set map[string]string) []string {
 }
 
 // until asks again and again until the answer is nil or time is over; then it returns the last answer.
-func until(ctx context.Context, within time.Duration, ask func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
+func until(parent context.Context, within time.Duration, ask func() error) error {
+	ctx, cancel := context.WithTimeout(parent, within)
 	defer cancel()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
@@ -215,6 +215,9 @@ func until(ctx context.Context, within time.Duration, ask func() error) error {
 		select {
 		case <-again.C:
 		case <-ctx.Done():
+			if parent.Err() != nil {
+				return fmt.Errorf("%w; so far: %w", parent.Err(), err)
+			}
 			return fmt.Errorf("not within %s: %w", within, err)
 		}
 	}
