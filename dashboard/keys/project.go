@@ -27,7 +27,7 @@ const (
 	putTimeout  = 2 * time.Second
 	overlap     = 2 * time.Minute // for clocks that differ and writes that took long
 	pageSize    = 200
-	maxUnsaid   = 10_000
+	maxUnsaid   = 10_000 // more keys are told by one notice for all
 )
 
 // Attach connects the service to the bus, before either runs.
@@ -44,18 +44,26 @@ func (s *Service) Wake() {
 	}
 }
 
-// Run repairs the projection until ctx ends: at once, every 5 s, and when it is woken.
+// Run repairs the projection until ctx ends: at once, every 5 s, and when it is
+// woken. It sweeps, too.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(passEvery)
 	defer tick.Stop()
+	ticked := false
 	for {
-		if err := s.Repair(ctx); err != nil && ctx.Err() == nil {
+		err := s.Repair(ctx)
+		if err == nil && ticked {
+			err = s.Sweep(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			s.o.Logger.Warn("keys are not projected to Redis yet", "error", err)
 		}
+		ticked = false
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			ticked = true
 		case <-s.wake:
 		}
 	}
@@ -95,8 +103,10 @@ func (s *Service) remember(list []keyring.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range list {
-		if len(s.unsaid) < maxUnsaid {
+		if _, there := s.unsaid[e.Hash]; there || len(s.unsaid) < s.maxUnsaid {
 			s.unsaid[e.Hash] = max(e.Version, s.unsaid[e.Hash])
+		} else {
+			s.unsaidAll = true
 		}
 	}
 }
@@ -142,8 +152,9 @@ func (s *Service) Repair(ctx context.Context) error {
 		return err
 	}
 	s.tellUnsaid(ctx)
-	if start.After(inRedis) {
-		advanced, err := s.o.Ring.AdvanceWatermark(ctx, inRedis, start)
+	// Not below the store's, which gateways may have seen: a clock may have gone back.
+	if to := later(start, time.UnixMilli(mark).UTC()); to.After(inRedis) {
+		advanced, err := s.o.Ring.AdvanceWatermark(ctx, inRedis, to)
 		if err != nil {
 			return err
 		}
@@ -157,6 +168,13 @@ func (s *Service) Repair(ctx context.Context) error {
 	return nil
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // replay puts all keys that changed at or after since, and tells gateways again of
 // those that are revoked or suspended: Redis may have lost them since, and a copy
 // that is younger than the last pass bears no older watermark to know it by. A
@@ -164,26 +182,36 @@ func (s *Service) Repair(ctx context.Context) error {
 func (s *Service) replay(ctx context.Context, since time.Time) error {
 	after := ""
 	for {
-		page, err := s.o.Store.Changed(ctx, since, after, pageSize)
-		if err != nil {
-			return fmt.Errorf("reading changed keys: %w", err)
-		}
-		var list []keyring.Entry
-		for _, stored := range page {
-			list = append(list, entries(stored)...)
-			if stored.Key.State != access.KeyActive {
-				s.remember(entries(stored))
-			}
-		}
-		if err := s.put(ctx, list); err != nil {
+		n, err := s.putPage(ctx, &since, &after, true)
+		if err != nil || n < pageSize {
 			return err
 		}
-		if len(page) < pageSize {
-			return nil
-		}
-		last := page[len(page)-1].Key
-		since, after = last.UpdatedAt, last.ID
 	}
+}
+
+// putPage puts the next keys behind a cursor, which it moves, and returns how
+// many there were: fewer than pageSize are the last ones. With retell gateways are
+// told of those that are revoked or suspended.
+func (s *Service) putPage(ctx context.Context, since *time.Time, after *string, retell bool) (int, error) {
+	page, err := s.o.Store.Changed(ctx, *since, *after, pageSize)
+	if err != nil {
+		return 0, fmt.Errorf("reading changed keys: %w", err)
+	}
+	var list []keyring.Entry
+	for _, stored := range page {
+		list = append(list, entries(stored)...)
+		if retell && stored.Key.State != access.KeyActive {
+			s.remember(entries(stored))
+		}
+	}
+	if err := s.put(ctx, list); err != nil {
+		return 0, err
+	}
+	if n := len(page); n > 0 {
+		last := page[n-1].Key
+		*since, *after = last.UpdatedAt, last.ID
+	}
+	return len(page), nil
 }
 
 // put writes entries. One that cannot be written at all must not keep the others out.
@@ -208,19 +236,31 @@ func (s *Service) put(ctx context.Context, list []keyring.Entry) error {
 	return nil
 }
 
-// tellUnsaid sends the notices that could not be sent before.
+// tellUnsaid sends the notices that could not be sent before. When there were more
+// than are remembered, gateways are told to ask again for every key they know.
 func (s *Service) tellUnsaid(ctx context.Context) {
 	s.mu.Lock()
+	all := s.unsaidAll
+	s.unsaidAll = false
 	list := make([]keyring.Entry, 0, len(s.unsaid))
 	for hash, version := range s.unsaid {
 		list = append(list, keyring.Entry{Hash: hash, Version: version})
 	}
 	clear(s.unsaid)
 	s.mu.Unlock()
-	for i, e := range list {
-		if s.bus == nil {
+	if s.bus == nil {
+		return
+	}
+	if all {
+		if err := s.bus.Publish(ctx, notice.KeysChangedKind, notice.KeysChanged{}); err != nil {
+			s.mu.Lock()
+			s.unsaidAll = true
+			s.mu.Unlock()
+			s.remember(list)
 			return
 		}
+	}
+	for i, e := range list {
 		err := s.bus.Publish(ctx, notice.KeyChangedKind, notice.KeyChanged{Hash: e.Hash, Version: e.Version})
 		if err != nil && !errors.Is(err, context.Canceled) {
 			s.remember(list[i:])

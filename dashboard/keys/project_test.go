@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dashboard/keys"
+	"github.com/sluice-gateway/sluice/pkg/access"
 	"github.com/sluice-gateway/sluice/pkg/keyring"
 	"github.com/sluice-gateway/sluice/pkg/notice"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
@@ -171,6 +172,80 @@ func TestASteadyPassReadsOnlyTheOverlap(t *testing.T) {
 	}
 }
 
+// TestASweepFindsWhatWasTurnedBackBeneathTheWatermark: somebody who can write to
+// Redis has put the genuine entry of before the revocation back.
+func TestASweepFindsWhatWasTurnedBackBeneathTheWatermark(t *testing.T) {
+	now := time.Now()
+	counting := &counter{}
+	f := newFixture(t, func(o *keys.Options) {
+		o.Now = func() time.Time { return now }
+		counting.Store, o.Store = o.Store, counting
+	})
+	r := f.create(`{"alias":"a","rights":[{"api":"*"}]}`)
+	rdb, name := f.redis.Client(), "sluice:key:"+f.trust.HashKey(r.Secret)
+	genuine, err := rdb.HGetAll(t.Context(), name).Result()
+	if err != nil || len(genuine) == 0 {
+		t.Fatal(genuine, err)
+	}
+	if _, err := f.Revoke(t.Context(), keys.Write{Org: "default"}, r.Key.ID); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2100 { // more than a step
+		k := access.Key{ID: fmt.Sprintf("k%04d", i), Org: "default", Version: 1, State: access.KeyActive, UpdatedAt: now.UTC().Truncate(time.Millisecond)}
+		if err := f.store.Keys().Insert(t.Context(), keys.Stored{Key: k, Hashes: []string{fmt.Sprintf("hash-of-%04d", i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now = now.Add(time.Hour)
+	for range 2 {
+		if err := f.Repair(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Hour)
+	}
+	if err := rdb.HSet(t.Context(), name, genuine).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := f.entry(r.Secret); err != nil || e.Revoked {
+		t.Fatalf("the test turned nothing back: %+v, %v", e, err)
+	}
+	step := func() int {
+		t.Helper()
+		counting.read = 0
+		if err := f.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return counting.read
+	}
+	if n := step(); n != 0 { // it may begin up to an hour later
+		t.Errorf("%d keys at once", n)
+	}
+	now = now.Add(time.Hour)
+	if one, two, three := step(), step(), step(); one != 2000 || two != 101 || three != 0 {
+		t.Errorf("steps of %d, %d and %d keys", one, two, three)
+	}
+	if e, err := f.entry(r.Secret); err != nil || !e.Revoked {
+		t.Errorf("the revoked key: %+v, %v", e, err)
+	}
+	now = now.Add(time.Hour)
+	if n := step(); n != 2000 {
+		t.Errorf("an hour later: %d keys", n)
+	}
+	now = now.Add(-24 * time.Hour)
+	step()
+	step()
+	if n := step(); n != 0 {
+		t.Errorf("%d keys at once after the clock went back", n)
+	}
+	now = now.Add(time.Hour)
+	if n := step(); n != 2000 {
+		t.Errorf("an hour after the clock went back: %d keys", n)
+	}
+}
+
 type counter struct {
 	keys.Store
 	read, passes int
@@ -208,6 +283,20 @@ func TestAClockThatGoesBackHidesNoRevocation(t *testing.T) {
 	if e, err := f.entry(r.Secret); err != nil || !e.Revoked {
 		t.Errorf("the revoked key: %+v, %v", e, err)
 	}
+
+	// An emptied Redis gets the watermark that gateways may have seen: below it they
+	// would call no key unknown.
+	ring := keyring.NewReader(f.redis.Client(), f.trust)
+	if ok, err := ring.Complete(t.Context()); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	f.redis.Flush()
+	if err := keys.New(opts).Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := ring.Complete(t.Context()); !ok || err != nil {
+		t.Errorf("after a repair with a clock that went back: %v, %v", ok, err)
+	}
 }
 
 // TestGatewaysAreToldAgainOfSuspendedKeys: like a revoked one, a suspended key may
@@ -228,5 +317,32 @@ func TestGatewaysAreToldAgainOfSuspendedKeys(t *testing.T) {
 	}
 	if !f.bus.has(notice.KeyChanged{Hash: f.trust.HashKey(r.Secret), Version: 2}) {
 		t.Errorf("gateways were told %v", f.bus.heard)
+	}
+}
+
+// TestMoreEndedKeysThanAreToldOneByOneAreToldAtOnce: after a loss of Redis gateways
+// may have seen any of them alive.
+func TestMoreEndedKeysThanAreToldOneByOneAreToldAtOnce(t *testing.T) {
+	now := time.Now()
+	f := newFixture(t, func(o *keys.Options) { o.Now = func() time.Time { return now } })
+	f.RememberAtMost(40)
+	many(t, f) // 45 of them ended
+	if err := f.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Hour) // beyond the overlap
+	f.redis.Flush()
+	f.bus.heard, f.bus.all, f.bus.broken = nil, 0, true
+	if err := f.Repair(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.bus.broken = false
+	for range 2 { // the second has nothing left to say
+		if err := f.Repair(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.bus.heard) != 40 || f.bus.all != 1 {
+			t.Errorf("%d keys were told one by one, all at once %d times", len(f.bus.heard), f.bus.all)
+		}
 	}
 }

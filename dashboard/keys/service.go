@@ -65,8 +65,13 @@ type Service struct {
 	bus  Bus // nil: nobody is told
 	wake chan struct{}
 
+	sweep sweep
+
 	mu     sync.Mutex
 	unsaid map[string]int64 // by hash: versions that gateways were not told of
+	// There are more of them than maxUnsaid.
+	unsaidAll bool
+	maxUnsaid int
 }
 
 // New makes the service.
@@ -77,7 +82,7 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{o: o, wake: make(chan struct{}, 1), unsaid: map[string]int64{}}
+	return &Service{o: o, wake: make(chan struct{}, 1), unsaid: map[string]int64{}, maxUnsaid: maxUnsaid}
 }
 
 // Write is what every change of a key comes with.

@@ -45,6 +45,7 @@ func (catalog) Lookup(_ context.Context, _ string, policies, apis []string) (map
 type listener struct {
 	mu     sync.Mutex
 	heard  []notice.KeyChanged
+	all    int // notices for every key
 	broken bool
 }
 
@@ -54,7 +55,12 @@ func (l *listener) Publish(_ context.Context, _ notice.Kind, payload any) error 
 	if l.broken {
 		return errors.New("no bus")
 	}
-	l.heard = append(l.heard, payload.(notice.KeyChanged))
+	switch n := payload.(type) {
+	case notice.KeyChanged:
+		l.heard = append(l.heard, n)
+	case notice.KeysChanged:
+		l.all++
+	}
 	return nil
 }
 func (l *listener) On(notice.Kind, func(json.RawMessage)) {}

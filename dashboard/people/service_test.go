@@ -173,6 +173,24 @@ func TestFailuresHoldTheDoor(t *testing.T) {
 	}
 }
 
+// TestAClockThatGoesBackHoldsNoDoorForLong: the end of a hold is a time of day.
+func TestAClockThatGoesBackHoldsNoDoorForLong(t *testing.T) {
+	f := newFixture(t)
+	for range 5 {
+		if _, err := f.signIn("kim", "wrong"); !fault.Is(err, "auth.invalid") {
+			t.Fatal(err)
+		}
+	}
+	f.clock.advance(-2 * time.Minute)
+	if _, err := f.signIn("kim", password); !fault.Is(err, "auth.locked") {
+		t.Errorf("clocks that differ a little open the door: %v", err)
+	}
+	f.clock.advance(-time.Hour)
+	if _, err := f.signIn("kim", password); err != nil {
+		t.Errorf("held for the hour that the clock went back: %v", err)
+	}
+}
+
 func TestFailuresOfAnAddressHoldItForEveryLogin(t *testing.T) {
 	f := newFixture(t)
 	for i := range 20 {

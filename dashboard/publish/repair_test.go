@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -233,13 +234,25 @@ func TestAForgedNewerRootStopsNobody(t *testing.T) {
 	}
 }
 
-// brokenLog appends, but says that it did not.
+// brokenLog appends, but says that it did not; it may fail to look, too.
 type brokenLog struct {
 	publish.Log
 	broken bool
+	never  error // of an append that was not made
+	blind  bool
+}
+
+func (l *brokenLog) Since(ctx context.Context, after int64, limit int) ([]publish.Revision, error) {
+	if l.blind {
+		return nil, errors.New("no majority")
+	}
+	return l.Log.Since(ctx, after, limit)
 }
 
 func (l *brokenLog) Append(ctx context.Context, r publish.Revision) error {
+	if l.never != nil {
+		return l.never
+	}
 	if err := l.Log.Append(ctx, r); err != nil || !l.broken {
 		return err
 	}
@@ -255,6 +268,32 @@ func TestAnAppendOfUnknownOutcomeIsLookedUp(t *testing.T) {
 		t.Fatalf("got %+v", done)
 	}
 	verify(t, e)
+}
+
+func TestAnAppendOfUnknownOutcomeIsNotCalledUndone(t *testing.T) {
+	for name, c := range map[string]struct {
+		log  brokenLog
+		code fault.Code
+	}{
+		"made, nobody can look":   {brokenLog{broken: true, blind: true}, "publish.outcome_unknown"},
+		"unmade, nobody can look": {brokenLog{never: errors.New("the connection broke"), blind: true}, "publish.outcome_unknown"},
+		"perhaps made yet":        {brokenLog{never: fmt.Errorf("insert: %w", context.DeadlineExceeded)}, "publish.outcome_unknown"},
+		"refused":                 {brokenLog{never: errors.New("no space left")}, "publish.store_unavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := &c.log
+			e := newSite(t).engine(func(o *publish.Options) { log.Log = o.Log; o.Log = log })
+			_, err := e.Commit(t.Context(), tester, "", func(*publish.State) ([]publish.Edit, error) {
+				return []publish.Edit{{Ref: ref("a"), Text: api("a", "")}}, nil
+			})
+			if !fault.Is(err, c.code) || strings.Contains(fault.As(err).Message, "nothing was changed") != (c.code == "publish.store_unavailable") {
+				t.Errorf("got %v", err)
+			}
+			log.blind, log.never, log.broken = false, nil, false
+			put(t, e, api("b", "")) // goes on, whatever became of it
+			verify(t, e)
+		})
+	}
 }
 
 // brokenViews refuses to apply.
@@ -342,7 +381,7 @@ func TestALogThatWasTurnedBackGetsNoGap(t *testing.T) {
 	_, err := e.Commit(t.Context(), tester, "", func(*publish.State) ([]publish.Edit, error) {
 		return []publish.Edit{{Ref: ref("c"), Text: api("c", "")}}, nil
 	})
-	if !fault.Is(err, "publish.store_unavailable") {
+	if !fault.Is(err, "publish.store_turned_back") {
 		t.Errorf("a change was taken that would follow revision 2, which the store has lost: %v", err)
 	}
 }

@@ -36,7 +36,9 @@ const batch = 200
 // Once the revision is stored Commit succeeds: what could not be done after that
 // is a warning ("publish.pending", "publish.views_pending") and is repaired by
 // any dashboard. Faults: "publish.store_behind" when Redis holds a newer
-// generation than the log, "publish.store_unavailable".
+// generation than the log, "publish.store_turned_back" when the log lost revisions
+// that this dashboard has seen, "publish.store_unavailable", and
+// "publish.outcome_unknown" when nobody can say whether the revision is stored.
 func (e *Engine) Commit(ctx context.Context, author Author, note string, build func(*State) ([]Edit, error)) (Committed, error) {
 	if len(note) > 500*utf8.UTFMax || utf8.RuneCountInString(note) > 500 || !utf8.ValidString(note) {
 		return Committed{}, fault.New(fault.Unprocessable, "revision.note_invalid", "the note must have at most 500 characters")
@@ -76,8 +78,10 @@ func (e *Engine) Commit(ctx context.Context, author Author, note string, build f
 			}
 			continue
 		}
-		if err != nil && !e.appended(ctx, r) {
-			return Committed{}, storeUnavailable(fmt.Errorf("appending revision %d: %w", r.N, err))
+		if err != nil {
+			if err := e.lookUp(ctx, r, fmt.Errorf("appending revision %d: %w", r.N, err)); err != nil {
+				return Committed{}, err
+			}
 		}
 		return e.settle(ctx, r, texts)
 	}
@@ -124,13 +128,23 @@ func (e *Engine) admit(ctx context.Context) error {
 	return nil
 }
 
-// appended tells whether r is in the log although Append returned an error.
-func (e *Engine) appended(ctx context.Context, r Revision) bool {
+// lookUp returns nil when r is in the log although Append returned cause. Else
+// it tells whether r is not there, or nobody knows: a write that only took too long
+// may still be made.
+func (e *Engine) lookUp(ctx context.Context, r Revision, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	list, err := e.o.Log.Since(ctx, r.N-1, 1)
-	return err == nil && len(list) == 1 && list[0].N == r.N && list[0].At.Equal(r.At) &&
-		list[0].Author == r.Author && list[0].Note == r.Note && reflect.DeepEqual(list[0].Changes, r.Changes)
+	late := errors.Is(cause, context.DeadlineExceeded) || errors.Is(cause, context.Canceled)
+	if err != nil || len(list) == 0 && late {
+		return fault.Wrap(errors.Join(cause, err), fault.Unavailable, "publish.outcome_unknown",
+			"the store stopped answering while revision %d was written, so it is not known whether the change was made; read the object again before you repeat it", r.N)
+	}
+	if len(list) == 1 && list[0].N == r.N && list[0].At.Equal(r.At) && list[0].Author == r.Author &&
+		list[0].Note == r.Note && reflect.DeepEqual(list[0].Changes, r.Changes) {
+		return nil
+	}
+	return storeUnavailable(cause)
 }
 
 // changes drops edits without effect. Of two edits of one object the last counts.
@@ -198,7 +212,8 @@ func (e *Engine) catchUp(ctx context.Context) error {
 		return fmt.Errorf("reading the newest revision: %w", err)
 	}
 	if newest < e.state.n { // whatever is appended now would leave a gap
-		return fmt.Errorf("the log ends at revision %d, but had revision %d: the store was put back to an older copy; start this dashboard again", newest, e.state.n)
+		return fault.New(fault.Unavailable, "publish.store_turned_back",
+			"the store ends at revision %d, but held revision %d before: it was put back to an older copy, so nothing is changed; restore a newer copy, or start the dashboards again", newest, e.state.n)
 	}
 	for e.state.n < newest {
 		revisions, err := e.o.Log.Since(ctx, e.state.n, batch)
@@ -303,6 +318,9 @@ func (e *Engine) applyViews(ctx context.Context) error {
 }
 
 func storeUnavailable(err error) error {
+	if fault.Is(err, "publish.store_turned_back") {
+		return err
+	}
 	return fault.Wrap(err, fault.Unavailable, "publish.store_unavailable",
 		"the store does not answer, so nothing was changed; try again when it does")
 }

@@ -55,6 +55,7 @@ type App struct {
 	world    *route.World
 	reloader *route.Reloader
 	source   *lastgood.Source
+	ring     *keyring.Reader
 	sessions *session.Lookup
 	beater   *node.Beater
 	bus      *bus.Bus
@@ -98,9 +99,9 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	clock := http1.NewClock()
 	a.world = route.NewWorld()
 	a.ups = upstream.NewManager(clock)
-	ring := keyring.NewReader(rdb, keys)
-	a.sessions = session.New(ring, keys.HashKey, policies{a.world}, session.Options{
-		TTL: a.c.Session.TTL, StaleIfError: a.c.Session.StaleIfError, Size: a.c.Session.Size, Complete: ring.Complete,
+	a.ring = keyring.NewReader(rdb, keys)
+	a.sessions = session.New(a.ring, keys.HashKey, policies{a.world}, session.Options{
+		TTL: a.c.Session.TTL, StaleIfError: a.c.Session.StaleIfError, Size: a.c.Session.Size, Complete: a.ring.Complete,
 	})
 	order := chain.Order(chain.Deps{Keys: a.sessions, TrustedProxies: a.c.proxies()})
 	unmatched, problems := chain.Unmatched(order)
@@ -151,6 +152,7 @@ func (a *App) subscribe(roots *published.Source) {
 			a.sessions.Drop(k.Hash, k.Version)
 		}
 	})
+	a.bus.On(notice.KeysChangedKind, func(json.RawMessage) { a.sessions.Expire() })
 	a.bus.OnGap(func() {
 		roots.Hint()
 		a.sessions.Expire()

@@ -279,6 +279,53 @@ func TestKeys(t *testing.T) {
 	gw.until(time.Second, "/k/x", "custom-secret-1", 401)
 }
 
+// TestANoticeForAllKeysMakesEveryKeyBeAskedForAgain, long before it is forgotten.
+func TestANoticeForAllKeysMakesEveryKeyBeAskedForAgain(t *testing.T) {
+	b := newBench(t)
+	b.put("k", "/k/", `{"any":[{"key":{"in":[{"header":"Authorization"}]}}]}`)
+	b.publish(b.keys)
+	b.key(1, "custom-secret-1", false)
+	gw := b.start()
+	gw.until(5*time.Second, "/k/x", "custom-secret-1", 200)
+	ctx := testenv.Context(t, 5*time.Second)
+	tombstone := keyring.Entry{Hash: b.keys.HashKey("custom-secret-1"), Version: 2, Revoked: true}
+	if err := keyring.NewWriter(b.redis.Client(), b.keys).Put(ctx, tombstone); err != nil {
+		t.Fatal(err)
+	}
+	if status, body, _ := gw.get("/k/x", "custom-secret-1"); status != 200 {
+		t.Fatalf("without a notice: %d %s", status, body)
+	}
+	if err := bus.New(b.redis.Client(), b.keys, bus.Options{}).Publish(ctx, notice.KeysChangedKind, notice.KeysChanged{}); err != nil {
+		t.Fatal(err)
+	}
+	gw.until(time.Second, "/k/x", "custom-secret-1", 401)
+}
+
+// TestAKeyIsNotCalledUnknownByAnOlderCopyOfRedis: it may have been made after the
+// copy. Not after a restart either.
+func TestAKeyIsNotCalledUnknownByAnOlderCopyOfRedis(t *testing.T) {
+	b := newBench(t)
+	b.put("k", "/k/", `{"any":[{"key":{"in":[{"header":"Authorization"}]}}]}`)
+	b.publish(b.keys)
+	b.key(1, "custom-secret-1", false)
+	gw := b.start()
+	gw.until(5*time.Second, "/k/x", "unknown-1", 401)
+
+	w, ctx := keyring.NewWriter(b.redis.Client(), b.keys), testenv.Context(t, 30*time.Second)
+	if err := w.SetWatermark(ctx, time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	gw.until(5*time.Second, "/k/x", "unknown-2", 503)
+	gw.end()
+	gw = b.start()
+	gw.until(5*time.Second, "/k/x", "unknown-3", 503)
+	gw.until(5*time.Second, "/k/x", "custom-secret-1", 200)
+	if err := w.SetWatermark(ctx, time.Now()); err != nil { // repaired
+		t.Fatal(err)
+	}
+	gw.until(5*time.Second, "/k/x", "unknown-4", 401)
+}
+
 func TestServesFromDiskWithEverythingElseGone(t *testing.T) {
 	b := newBench(t)
 	b.put("open", "/open/", `{"open":true}`)

@@ -17,6 +17,16 @@ import (
 // saveSessions is how often known callers are saved for a restart without Redis.
 const saveSessions = 30 * time.Second
 
+// seeKeys is how often the watermark of keys is looked at, so that a Redis that
+// is put back to an older copy is recognized.
+const seeKeys = 5 * time.Second
+
+// callers is what is saved of them.
+type callers struct {
+	session.State
+	Watermark time.Time `json:"watermark,omitzero"` // the highest that was seen
+}
+
 // Addr is the address where clients call.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
@@ -101,7 +111,7 @@ func (a *App) serve(ctx context.Context) error {
 // to start.
 func (a *App) restore() {
 	plain, err := a.source.LoadSessions()
-	var st session.State
+	var st callers
 	if err == nil && plain != nil {
 		err = json.Unmarshal(plain, &st)
 	}
@@ -109,15 +119,21 @@ func (a *App) restore() {
 		a.log.Warn("known callers could not be taken from the disk", "error", err)
 		return
 	}
-	a.sessions.Import(st)
+	a.sessions.Import(st.State)
+	a.ring.Remember(st.Watermark)
 }
 
 // keepSessions saves known callers now and then, and at the end.
 func (a *App) keepSessions(ctx context.Context) error {
 	tick := time.NewTicker(saveSessions)
 	defer tick.Stop()
+	look := time.NewTicker(seeKeys)
+	defer look.Stop()
 	for {
 		select {
+		case <-look.C:
+			// Redis being away is told elsewhere.
+			_, _ = a.ring.Complete(ctx)
 		case <-tick.C:
 			a.saveSessions()
 		case <-ctx.Done():
@@ -128,7 +144,7 @@ func (a *App) keepSessions(ctx context.Context) error {
 }
 
 func (a *App) saveSessions() {
-	plain, err := json.Marshal(a.sessions.Export())
+	plain, err := json.Marshal(callers{a.sessions.Export(), a.ring.Seen()})
 	if err == nil {
 		err = a.source.SaveSessions(plain)
 	}

@@ -184,12 +184,17 @@ func (t *Table) remove(k Key) (retired []filter.Forwarder) {
 }
 
 func (t *Table) reject(it Item, p fault.Problem) {
-	k := key(it.Org, it.Kind, it.ID)
-	_, kept := t.apis.get(k)
-	if it.Kind == kindPolicy {
-		_, kept = t.policies[it.Org][it.ID]
+	t.rejected = t.rejected.with(key(it.Org, it.Kind, it.ID), rejection(it, p, t.serves(it.Org, it.Kind, it.ID)))
+}
+
+// serves tells whether some version of an object is in use.
+func (t *Table) serves(org, kind, id string) bool {
+	if kind == kindPolicy {
+		_, ok := t.policies[org][id]
+		return ok
 	}
-	t.rejected = t.rejected.with(k, rejection(it, p, kept))
+	_, ok := t.apis.get(key(org, kind, id))
+	return ok
 }
 
 func rejection(it Item, p fault.Problem, kept bool) notice.Rejected {

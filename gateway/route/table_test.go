@@ -282,7 +282,7 @@ func TestReloaderCoalescesAndReports(t *testing.T) {
 		if len(reports) != 1 || reports[0].Generation != 7 || reports[0].APIs != 1 || reports[0].Took != 50*time.Millisecond {
 			t.Fatalf("%+v", reports)
 		}
-		if want := []notice.Rejected{{Org: "default", Kind: kindAPI, ID: "m", Code: "item.missing", Message: "its text could not be fetched", Kept: true}}; !reflect.DeepEqual(reports[0].Rejected, want) {
+		if want := []notice.Rejected{{Org: "default", Kind: kindAPI, ID: "m", Code: "item.missing", Message: "its text could not be fetched"}}; !reflect.DeepEqual(reports[0].Rejected, want) {
 			t.Errorf("%+v", reports[0].Rejected)
 		}
 		s.errs <- context.DeadlineExceeded

@@ -85,6 +85,7 @@ type Bus struct {
 
 	seenNotices, seenCommands *trust.Nonces
 	running                   chan struct{} // a slot per command
+	refusing                  chan struct{} // a slot per refusal that is being sent
 	commands                  sync.WaitGroup
 
 	mu      sync.Mutex
@@ -113,7 +114,7 @@ func New(rdb redis.UniversalClient, k *trust.Keys, o Options) *Bus {
 		notices:     map[notice.Kind][]func(json.RawMessage){},
 		handlers:    map[notice.Command]Handler{},
 		seenNotices: trust.NewNonces(rememberNonce), seenCommands: trust.NewNonces(rememberNonce),
-		running: make(chan struct{}, MaxCommands),
+		running: make(chan struct{}, MaxCommands), refusing: make(chan struct{}, MaxCommands),
 		ready:   make(chan struct{}),
 		pending: map[string]chan<- reply{},
 	}

@@ -200,10 +200,22 @@ func (b *Bus) deliverCommand(ctx context.Context, msg []byte) error {
 	return nil
 }
 
-// refuse answers a command that does not run.
+// refuse answers a command that does not run, beside the receive loop: a reply
+// that hangs must not hold notices up. With as many refusals under way as commands
+// may run, one more stays unanswered, and its asker times out.
 func (b *Bus) refuse(ctx context.Context, c command, f *fault.Fault) {
 	b.n.refused.Add(1)
-	b.respond(ctx, c, reply{Fault: toWire(f)})
+	select {
+	case b.refusing <- struct{}{}:
+	default:
+		return
+	}
+	b.commands.Add(1)
+	go func() {
+		defer b.commands.Done()
+		defer func() { <-b.refusing }()
+		b.respond(ctx, c, reply{Fault: toWire(f)})
+	}()
 }
 
 // answer runs a handler within the asker's budget and sends what it returns.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/notice"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
@@ -271,6 +273,66 @@ func TestABusyNodeSaysSo(t *testing.T) {
 	if st := node.Stats(); st.Refused != 1 || st.Commands != MaxCommands {
 		t.Errorf("%+v", st)
 	}
+}
+
+// held keeps what is published to askers back until it is let go.
+type held struct {
+	inside atomic.Int64
+	let    chan struct{}
+}
+
+func (h *held) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *held) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if a := cmd.Args(); cmd.Name() == "publish" && strings.HasPrefix(a[1].(string), replyChannel) {
+			h.inside.Add(1)
+			select {
+			case <-h.let:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (h *held) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// TestRefusalsThatHangHoldNoNoticeUp: the notice may be a revocation.
+func TestRefusalsThatHangHoldNoNoticeUp(t *testing.T) {
+	s, k := testenv.RedisServer(t), newKeys(t)
+	h := &held{let: make(chan struct{})}
+	rdb := s.Client()
+	rdb.AddHook(h)
+	dash, node := New(s.Client(), k, quick("dash")), New(rdb, k.Node(), quick("n1"))
+	node.Handle(notice.CheckCommand, check)
+	got := collect(node)
+	run(t, node)
+	run(t, dash)
+	var wg sync.WaitGroup
+	var answered atomic.Int64
+	const asked = MaxCommands + 4 // more than are answered at once
+	for range asked {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if fault.Is(dash.Ask(within(t, soon), "n1", "no such command", nil, nil), "bus.unknown_command") {
+				answered.Add(1)
+			}
+		}()
+	}
+	testenv.Eventually(t, soon, func() bool { return node.Stats().Refused == asked && h.inside.Load() == MaxCommands })
+	send(t, dash, 7)
+	if g := receive(t, got); g != 7 {
+		t.Errorf("got %d", g)
+	}
+	close(h.let)
+	testenv.Eventually(t, soon, func() bool { return answered.Load() == MaxCommands })
+	wantCode(t, dash.Ask(within(t, soon), "n1", "no such command", nil, nil), "bus.unknown_command")
+	wg.Wait()
 }
 
 func TestAskingWithoutRedisIsUnavailable(t *testing.T) {

@@ -339,6 +339,50 @@ func TestWatermark(t *testing.T) {
 	})
 }
 
+// TestAnOlderWatermarkThanWasSeenIsNotComplete: Redis was put back to a copy that
+// lacks keys.
+func TestAnOlderWatermarkThanWasSeenIsNotComplete(t *testing.T) {
+	rdb, k := testenv.Redis(t), newKeys(t)
+	w, r := NewWriter(rdb, k), NewReader(rdb, k.Node())
+	t1 := time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)
+	set := func(w *Writer, at time.Time) {
+		t.Helper()
+		if err := w.SetWatermark(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(when string, r *Reader, want bool) {
+		t.Helper()
+		if ok, err := r.Complete(t.Context()); ok != want || err != nil {
+			t.Errorf("%s: %v, %v", when, ok, err)
+		}
+	}
+	want("without a watermark", r, false)
+	if !r.Seen().IsZero() {
+		t.Errorf("seen %v", r.Seen())
+	}
+	set(NewWriter(rdb, newKeys(t)), t1.Add(time.Hour))
+	want("of another installation", r, false)
+	set(w, t1)
+	want("the first", r, true)
+	set(w, t1.Add(time.Minute))
+	want("a higher one", r, true)
+	set(w, t1)
+	want("a lower one", r, false)
+	want("for who saw no higher one", NewReader(rdb, k), true)
+	if seen := r.Seen(); !seen.Equal(t1.Add(time.Minute)) {
+		t.Errorf("seen %v", seen)
+	}
+	next := NewReader(rdb, k)
+	next.Remember(r.Seen())
+	next.Remember(t1)
+	next.Remember(time.Time{})
+	want("after a restart", next, false)
+	set(w, t1.Add(2*time.Minute))
+	want("repaired", next, true)
+	want("repaired", r, true)
+}
+
 func FuzzDecode(f *testing.F) {
 	k := newKeys(f)
 	p, err := live(3, "x").payload()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -17,6 +18,7 @@ type Reader struct {
 	rdb    redis.UniversalClient
 	keys   *trust.Keys
 	forged atomic.Int64
+	seen   atomic.Int64 // the highest watermark, Unix nanoseconds
 }
 
 // NewReader makes a reader.
@@ -70,14 +72,44 @@ type Stats struct {
 func (r *Reader) Stats() Stats { return Stats{Forged: r.forged.Load()} }
 
 // Complete tells whether Redis holds every key of the store: it does not after
-// it was emptied, until a dashboard has written them again. While it does not, an
-// unknown key is no fact. Errors: keyring.unavailable.
+// it was emptied or put back to an older copy than this reader has seen, until a
+// dashboard has written what is missing. While it does not, an unknown key is no
+// fact. Ask now and then also without a question about a key: only what was seen
+// can be missed. Errors: key.unavailable.
 func (r *Reader) Complete(ctx context.Context) (bool, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	n, err := r.rdb.Exists(ctx, watermarkKey).Result()
-	if err != nil {
+	seen := r.seen.Load() // before: the watermark rises meanwhile
+	text, err := r.rdb.Get(ctx, watermarkKey).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return false, unavailable(err, "look for the watermark")
 	}
-	return n == 1, nil
+	at := parseWatermark(r.keys, text)
+	if at.IsZero() || at.UnixNano() < seen {
+		return false, nil
+	}
+	r.Remember(at)
+	return true, nil
+}
+
+// Seen is the highest watermark that Complete has met; zero before the first.
+func (r *Reader) Seen() time.Time {
+	if n := r.seen.Load(); n > 0 {
+		return time.Unix(0, n).UTC()
+	}
+	return time.Time{}
+}
+
+// Remember makes the reader expect at least a watermark that was seen before, such
+// as by the process before this one. A lower one than it expects changes nothing.
+func (r *Reader) Remember(seen time.Time) {
+	if seen.IsZero() {
+		return
+	}
+	for n := seen.UnixNano(); ; {
+		have := r.seen.Load()
+		if n <= have || r.seen.CompareAndSwap(have, n) {
+			return
+		}
+	}
 }

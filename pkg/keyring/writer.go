@@ -167,7 +167,7 @@ func (w *Writer) Watermark(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	return w.parseWatermark(text), nil
+	return parseWatermark(w.keys, text), nil
 }
 
 // mark leaves a value that nobody else writes: if it is there at the end of a
@@ -201,7 +201,7 @@ func (w *Writer) AdvanceWatermark(ctx context.Context, from, to time.Time) (bool
 	if err != nil {
 		return false, err
 	}
-	if !w.parseWatermark(seen).Equal(from) {
+	if !parseWatermark(w.keys, seen).Equal(from) {
 		return false, nil
 	}
 	w.mu.Lock()
@@ -232,10 +232,11 @@ func (w *Writer) formatWatermark(t time.Time) string {
 	return fmt.Sprintf("%x %s", w.keys.MAC(watermarkDomain, []byte(at)), at)
 }
 
-func (w *Writer) parseWatermark(text string) time.Time {
+// parseWatermark returns zero for a text that this installation did not write.
+func parseWatermark(k *trust.Keys, text string) time.Time {
 	sum, at, _ := strings.Cut(text, " ")
 	raw, err := hex.DecodeString(sum)
-	if err != nil || !w.keys.CheckMAC(watermarkDomain, raw, []byte(at)) {
+	if err != nil || !k.CheckMAC(watermarkDomain, raw, []byte(at)) {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339Nano, at)

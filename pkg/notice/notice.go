@@ -10,6 +10,7 @@ type Kind string
 const (
 	ConfigChangedKind    Kind = "config-changed"
 	KeyChangedKind       Kind = "key-changed"
+	KeysChangedKind      Kind = "keys-changed"
 	RevisionAppendedKind Kind = "revision-appended"
 	AppliedKind          Kind = "applied"
 )
@@ -25,6 +26,10 @@ type KeyChanged struct {
 	Hash    string `json:"hash"` // as in the key's entry
 	Version int64  `json:"version"`
 }
+
+// KeysChanged says that more keys changed than are told one by one: every key has
+// to be asked for again.
+type KeysChanged struct{}
 
 // RevisionAppended tells other dashboards that the log grew.
 type RevisionAppended struct {

@@ -1,11 +1,15 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -18,6 +22,7 @@ type Reader struct {
 	rdb   redis.UniversalClient
 	keys  *trust.Keys
 	group string
+	ask   atomic.Int64 // contents per call; 0: chunkKeys
 }
 
 // NewReader makes a reader of one group.
@@ -74,7 +79,8 @@ func PartOf(org, kind, id string) int { return partOf(itemKey{org, kind, id}) }
 
 // Fetch reads the items of a root. known returns the texts (of parts and items)
 // that the caller has already verified; only what it lacks is fetched, in chunks
-// of 128, and every fetched byte is checked against its hash. known may be nil.
+// of 128 (fewer for a while after one took too long), and every fetched byte is
+// checked against its hash. known may be nil.
 //
 // items are all items of the parts that could be read, in the order of parts;
 // texts and parts hold their texts by hash, those that were known included.
@@ -196,12 +202,32 @@ func (r *Reader) contents(ctx context.Context, shas []string, known func(string)
 		}
 		want = append(want, sha)
 	}
-	for chunk := range slices.Chunk(want, chunkKeys) {
-		if err := r.chunk(ctx, chunk, found); err != nil {
-			return found, err
+	asked := len(want) > 0
+	for len(want) > 0 {
+		chunk := want[:min(cmp.Or(int(r.ask.Load()), chunkKeys), len(want))]
+		err := r.chunk(ctx, chunk, found)
+		if late(err) {
+			// Perhaps they are large: remembered, since the caller's time may be over, too.
+			r.ask.Store(int64(max(1, len(chunk)/2)))
+			if len(chunk) > 1 && ctx.Err() == nil {
+				continue
+			}
 		}
+		if err != nil {
+			return found, unavailable(err, "fetch contents")
+		}
+		want = want[len(chunk):]
+	}
+	if n := r.ask.Load(); asked && n > 0 {
+		r.ask.CompareAndSwap(n, min(2*n, chunkKeys))
 	}
 	return found, nil
+}
+
+// late tells whether an answer took too long.
+func late(err error) bool {
+	var slow net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &slow) && slow.Timeout()
 }
 
 func (r *Reader) chunk(ctx context.Context, shas []string, found map[string][]byte) error {
@@ -213,7 +239,7 @@ func (r *Reader) chunk(ctx context.Context, shas []string, found map[string][]by
 	}
 	values, err := r.rdb.MGet(ctx, keys...).Result()
 	if err != nil {
-		return unavailable(err, "fetch contents")
+		return err
 	}
 	for i, v := range values {
 		packed, ok := v.(string)

@@ -53,6 +53,7 @@ type Source struct {
 	saved publish.Head
 	told  string // the last complaint about the state on disk
 	dirty chan struct{}
+	sync  func(dir string) error
 	bad   atomic.Bool // what lies on disk cannot be relied on, whatever its name
 }
 
@@ -82,21 +83,23 @@ func Wrap(inner Inner, o Options) (*Source, error) {
 			}
 		}
 	}
-	return &Source{inner: inner, o: o, dirty: make(chan struct{}, 1)}, nil
+	return &Source{inner: inner, o: o, dirty: make(chan struct{}, 1), sync: syncDir}, nil
 }
 
 // Hints are those of the inner source.
 func (s *Source) Hints() <-chan struct{} { return s.inner.Hints() }
 
-// Fetch asks the inner source. While nothing is served yet the state on disk, if
-// it is sound, is the floor: what the inner source has must not be older, and where
-// it fails, or has not everything, the state on disk is returned beside the error.
+// Fetch asks the inner source. While nothing is served yet the state on disk is the
+// floor: what the inner source has must not be older, and where it fails, or has
+// not everything, the state on disk is returned beside the error. Texts on disk that
+// are damaged are listed as incomplete, and the rest is served, if there is any; a
+// root that cannot be believed makes all of it useless.
 func (s *Source) Fetch(ctx context.Context, have route.State) (*route.Update, error) {
 	if have != (route.State{}) {
 		return s.ask(ctx, have)
 	}
 	disk, derr := s.disk()
-	if derr != nil {
+	if disk == nil {
 		u, err := s.ask(ctx, have)
 		switch {
 		case errors.Is(derr, fs.ErrNotExist):
@@ -110,7 +113,7 @@ func (s *Source) Fetch(ctx context.Context, have route.State) (*route.Update, er
 	}
 	u, err := s.ask(ctx, disk.State)
 	if err != nil {
-		return disk, err
+		return disk, errors.Join(err, derr)
 	}
 	return u, nil
 }
@@ -123,18 +126,26 @@ func (s *Source) ask(ctx context.Context, have route.State) (*route.Update, erro
 	return u, err
 }
 
-// disk returns the state on disk as an update, or why there is none.
+// disk returns the state on disk as an update; beside an error what is good of
+// it, or nil.
 func (s *Source) disk() (*route.Update, error) {
-	snap, err := s.load()
+	snap, damage := s.load()
 	var u *route.Update
-	if err == nil {
+	err := damage
+	if bad := new(publish.IncompleteError); err == nil || errors.As(err, &bad) {
 		u, err = snap.Update(published.Disk)
 	}
-	if err != nil {
-		s.bad.Store(true)
+	if err == nil {
+		return u, nil
+	}
+	s.bad.Store(true)
+	if damage != nil { // it tells a wrong text from a missing one
+		err = damage
+	}
+	if u == nil || len(u.Set) == 0 {
 		return nil, fmt.Errorf("last-known-good state: %w", err)
 	}
-	return u, nil
+	return u, fmt.Errorf("last-known-good state: some of it is damaged on disk, the rest is of use: %w", err)
 }
 
 func (s *Source) mark() {
@@ -168,7 +179,9 @@ func (s *Source) Run(ctx context.Context) error {
 	}
 }
 
-// save writes texts, then the root that names them, then drops what it does not name.
+// save writes texts, then the root that names them, then drops what it does not
+// name. Each step is on the disk for good before the next: else a loss of power
+// could leave a root without its texts.
 func (s *Source) save() bool {
 	snap, ok := s.inner.Snapshot()
 	if !ok || snap.Root.Head() == s.saved {
@@ -203,11 +216,17 @@ func (s *Source) write(snap published.Snapshot) error {
 			delete(there, sha)
 		}
 	}
+	if err := s.sync(filepath.Join(s.o.Dir, "items")); err != nil {
+		return err
+	}
 	env, err := json.Marshal(snap.Envelope)
 	if err != nil {
 		return err
 	}
 	if err := replace(filepath.Join(s.o.Dir, "root.json"), env); err != nil {
+		return err
+	}
+	if err := s.sync(s.o.Dir); err != nil {
 		return err
 	}
 	for old := range there {
@@ -218,7 +237,8 @@ func (s *Source) write(snap published.Snapshot) error {
 	return nil
 }
 
-// load reads and checks the state on disk: signature, group, every hash.
+// load reads and checks the state on disk: signature, group, every hash. With a
+// *publish.IncompleteError it returns what is good.
 func (s *Source) load() (snap published.Snapshot, err error) {
 	text, err := os.ReadFile(filepath.Join(s.o.Dir, "root.json"))
 	if err != nil {
@@ -286,4 +306,17 @@ func replace(name string, content []byte) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), name)
+}
+
+// syncDir makes the renames in a folder survive a loss of power.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if cerr := d.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +148,8 @@ func TestAStartWithoutRedisServesTheDiskAndThenTakesOverLive(t *testing.T) {
 	}
 }
 
+// TestWhatIsWrongOnDiskIsNotServedAndMendedLater: the rest of what a sound root
+// names is served.
 func TestWhatIsWrongOnDiskIsNotServedAndMendedLater(t *testing.T) {
 	item := func(n *node) string { return filepath.Join(n.o.Dir, "items", sourcetest.SHA(text("a1"))) }
 	part := func(n *node) string { return filepath.Join(n.o.Dir, "items", n.p.PartOf("a")) }
@@ -184,18 +188,24 @@ func TestWhatIsWrongOnDiskIsNotServedAndMendedLater(t *testing.T) {
 	for name, tc := range map[string]struct {
 		damage func(n *node)
 		code   string
+		rest   texts // what is served nevertheless
 	}{
-		"a flipped bit in a text": {edit(flip, item), "root.incomplete"},
-		"half a text":             {edit(half, item), "root.incomplete"},
-		"an empty text":           {edit(func([]byte) []byte { return nil }, item), "root.incomplete"},
-		"a text is missing":       {remove(item), "root.incomplete"},
-		"a flipped bit in a part": {edit(flip, part), "root.incomplete"},
-		"a part is missing":       {remove(part), "root.incomplete"},
-		"half a root":             {edit(half, root), "root.json"},
-		"changed root":            {envelope(func(e *publish.Envelope) { e.Root = bytes.Replace(e.Root, []byte(`1`), []byte(`7`), 1) }), "root.signature"},
-		"changed signature":       {envelope(func(e *publish.Envelope) { e.Signature = flip(e.Signature) }), "root."},
-		"another platform's keys": {func(n *node) { n.o.Keys = sourcetest.NewKeys(n.t).Node() }, "root.key"},
-		"another group":           {func(n *node) { n.o.Group = "edge" }, "root.group"},
+		"a flipped bit in a text": {edit(flip, item), "root.incomplete", texts{"b": text("b1")}},
+		"half a text":             {edit(half, item), "root.incomplete", texts{"b": text("b1")}},
+		"an empty text":           {edit(func([]byte) []byte { return nil }, item), "root.incomplete", texts{"b": text("b1")}},
+		"a text is missing":       {remove(item), "root.incomplete", texts{"b": text("b1")}},
+		"a flipped bit in a part": {edit(flip, part), "root.incomplete", texts{"b": text("b1")}},
+		"a part is missing":       {remove(part), "root.incomplete", texts{"b": text("b1")}},
+		"nothing but a root": {func(n *node) {
+			if err := os.RemoveAll(filepath.Join(n.o.Dir, "items")); err != nil {
+				n.t.Fatal(err)
+			}
+		}, "root.incomplete", nil},
+		"half a root":             {edit(half, root), "root.json", nil},
+		"changed root":            {envelope(func(e *publish.Envelope) { e.Root = bytes.Replace(e.Root, []byte(`1`), []byte(`7`), 1) }), "root.signature", nil},
+		"changed signature":       {envelope(func(e *publish.Envelope) { e.Signature = flip(e.Signature) }), "root.", nil},
+		"another platform's keys": {func(n *node) { n.o.Keys = sourcetest.NewKeys(n.t).Node() }, "root.key", nil},
+		"another group":           {func(n *node) { n.o.Group = "edge" }, "root.group", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -203,10 +213,13 @@ func TestWhatIsWrongOnDiskIsNotServedAndMendedLater(t *testing.T) {
 			keys, group := n.o.Keys, n.o.Group
 			tc.damage(n)
 			c, s := n.start()
-			for range 2 {
+			for attempt := range 2 {
 				u, err := c.Fetch()
-				if u != nil || len(c.APIs) != 0 {
+				if (u != nil) != (tc.rest != nil && attempt == 0) || !maps.Equal(c.APIs, tc.rest) {
 					t.Fatalf("served: %+v", u)
+				}
+				if tc.rest != nil && attempt > 0 { // the rest is served once
+					break
 				}
 				if err == nil || !strings.Contains(err.Error(), "last-known-good state") || !strings.Contains(err.Error(), tc.code) {
 					t.Fatalf("not reported: %v; want %s", err, tc.code)
@@ -225,6 +238,56 @@ func TestWhatIsWrongOnDiskIsNotServedAndMendedLater(t *testing.T) {
 				t.Errorf("the disk was not mended: %+v", u)
 			}
 		})
+	}
+}
+
+func TestADamagedTextOnDiskIsReported(t *testing.T) {
+	n := seeded(t)
+	if err := os.WriteFile(filepath.Join(n.o.Dir, "items", sourcetest.SHA(text("a1"))), []byte("bit rot"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := n.start()
+	u, err := c.Fetch()
+	sourcetest.WantCode(t, err, "publish.unavailable")
+	if u == nil || !u.Full || u.Origin != "disk" || !slices.Equal(u.Incomplete, []route.Key{{Org: "default", Kind: "api", ID: "a"}}) {
+		t.Fatalf("%+v", u)
+	}
+	if !strings.Contains(err.Error(), "does not have the hash") {
+		t.Errorf("the damage is not told: %v", err)
+	}
+}
+
+// TestAStepIsOnTheDiskBeforeTheNext: else a loss of power leaves a root without
+// its texts.
+func TestAStepIsOnTheDiskBeforeTheNext(t *testing.T) {
+	n := seeded(t)
+	n.p.Redis.Start(true)
+	old := filepath.Join(n.o.Dir, "items", sourcetest.SHA(text("a1")))
+	n.p.Set("a", text("a2"))
+	at := n.p.Publish()
+	for i, failing := range []string{"items", "last-good"} {
+		want := int64(i + 1)
+		c, s := n.start()
+		s.OnSync(func(dir string) error {
+			if filepath.Base(dir) == failing {
+				return errors.New("the disk is gone")
+			}
+			return nil
+		})
+		c.Must(at, texts{"a": text("a2"), "b": text("b1")})
+		save(t, s)
+		if n.onDisk() != want {
+			t.Errorf("%s is not synced: generation %d on disk, want %d", failing, n.onDisk(), want)
+		}
+		if _, err := os.Stat(old); err != nil {
+			t.Errorf("%s is not synced, but what the root before names is gone: %v", failing, err)
+		}
+	}
+	c, s := n.start()
+	c.Must(at, texts{"a": text("a2"), "b": text("b1")})
+	save(t, s)
+	if _, err := os.Stat(old); n.onDisk() != 2 || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("generation %d on disk; the old text: %v", n.onDisk(), err)
 	}
 }
 

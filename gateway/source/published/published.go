@@ -174,16 +174,27 @@ func (s Snapshot) text(sha string) ([]byte, bool) {
 	return b, ok
 }
 
-// Update makes a full update of a snapshot that was checked already.
+// Update makes a full update of a snapshot whose root was checked already. When
+// some texts are missing or wrong, the error is a *publish.IncompleteError beside the
+// update, which lists them as far as their names are known.
 func (s Snapshot) Update(origin string) (*route.Update, error) {
 	items, texts, _, err := publish.Assemble(s.Root, s.text)
+	bad := new(publish.IncompleteError)
 	if err != nil {
-		return nil, fmt.Errorf("reading generation %d: %w", s.Root.Generation, err)
+		err = fmt.Errorf("reading generation %d: %w", s.Root.Generation, err)
+		if !errors.As(err, &bad) {
+			return nil, err
+		}
 	}
 	h := s.Root.Head()
 	u := &route.Update{State: route.State{Epoch: h.Epoch, Generation: h.Generation, Root: h.SHA, Origin: origin}, Full: true}
 	for _, it := range items {
-		u.Set = append(u.Set, route.Item{Org: it.Org, Kind: it.Kind, ID: it.ID, SHA: it.SHA, Text: texts[it.SHA]})
+		text, ok := texts[it.SHA]
+		if !ok {
+			u.Incomplete = append(u.Incomplete, route.Key{Org: it.Org, Kind: it.Kind, ID: it.ID})
+			continue
+		}
+		u.Set = append(u.Set, route.Item{Org: it.Org, Kind: it.Kind, ID: it.ID, SHA: it.SHA, Text: text})
 	}
-	return u, nil
+	return u, err
 }
