@@ -83,8 +83,10 @@ func (r rules) Consult(ctx context.Context, org string, d objects.Document) []fa
 	rejected, silent := r.checker.Check(ctx, d.Groups, notice.Check{Org: org, Kind: publish.KindAPI, ID: d.ID, Text: d.Text})
 	var problems []fault.Problem
 	for _, x := range rejected {
-		problems = append(problems, fault.Problem{Code: fault.Code(x.Code), Path: x.Path, Message: strings.TrimPrefix(x.Message, x.Path+": "), Severity: fault.Error,
-			Params: map[string]any{"by": "gateway"}})
+		problems = append(problems, fault.Problem{
+			Code: fault.Code(x.Code), Path: x.Path, Message: strings.TrimPrefix(x.Message, x.Path+": "), Severity: fault.Error,
+			Params: map[string]any{"by": "gateway"},
+		})
 	}
 	if len(silent) > 0 {
 		problems = append(problems, unchecked(silent))
@@ -93,8 +95,10 @@ func (r rules) Consult(ctx context.Context, org string, d objects.Document) []fa
 }
 
 func unchecked(groups []string) fault.Problem {
-	return fault.Problem{Code: "check.unavailable", Severity: fault.Warning, Params: map[string]any{"groups": groups},
-		Message: "no gateway was there to compile this, so a mistake that only a gateway finds would show after publishing"}
+	return fault.Problem{
+		Code: "check.unavailable", Severity: fault.Warning, Params: map[string]any{"groups": groups},
+		Message: "no gateway was there to compile this, so a mistake that only a gateway finds would show after publishing",
+	}
 }
 
 // Release lets any API go: keys and policies may name APIs that do not exist.

@@ -45,8 +45,10 @@ func open(t *testing.T, path string, rdb *testenv.Server, keys *trust.Keys, chec
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
-	e := publish.New(publish.Options{Log: store.Log(), Contents: store.Contents(), Views: store.Views(), Marks: store.Marks(),
-		Roots: wire.NewWriter(rdb.Client(), keys)})
+	e := publish.New(publish.Options{
+		Log: store.Log(), Contents: store.Contents(), Views: store.Views(), Marks: store.Marks(),
+		Roots: wire.NewWriter(rdb.Client(), keys),
+	})
 	if err := e.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

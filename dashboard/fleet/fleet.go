@@ -61,10 +61,12 @@ func (s *Service) Get(ctx context.Context, id string) (Node, error) {
 // judge compares what a node says of itself with what was published. A root is
 // compared by the hash that was computed when it was published, never by a new one.
 func (s *Service) judge(b wire.Beat) Node {
-	n := Node{ID: b.Node, Name: b.Name, Service: b.Service, Version: b.Version, Group: b.Group, Address: b.Address,
+	n := Node{
+		ID: b.Node, Name: b.Name, Service: b.Service, Version: b.Version, Group: b.Group, Address: b.Address,
 		State: string(b.State), Reason: b.Reason, Epoch: b.Epoch, Generation: b.Generation, Root: b.Root, Source: b.Source,
 		Rejected: b.Rejected, RedisOK: b.RedisOK, StartedAt: b.StartedAt, SeenAt: b.At.Add(b.ClockOffset), Load: Load(b.Load),
-		OffsetMS: b.ClockOffset.Milliseconds(), LastError: b.LastError}
+		OffsetMS: b.ClockOffset.Milliseconds(), LastError: b.LastError,
+	}
 	if b.Service != "gateway" {
 		return n
 	}

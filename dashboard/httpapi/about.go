@@ -59,8 +59,12 @@ func (a *api) meta(c *call) error {
 		Locales  []string      `json:"locales"`
 		Roles    []people.Role `json:"roles"`
 		Features []string      `json:"features"`
-	}{buildinfo.Version(), buildinfo.Commit(), a.StoreDriver, []string{"en", "ko"}, []people.Role{people.Viewer, people.Operator, people.Admin},
-		[]string{"apis", "policies", "keys", "tokens", "gateways", "revisions", "events"}})
+	}{
+		buildinfo.Version(), buildinfo.Commit(), a.StoreDriver,
+		[]string{"en", "ko"},
+		[]people.Role{people.Viewer, people.Operator, people.Admin},
+		[]string{"apis", "policies", "keys", "tokens", "gateways", "revisions", "events"},
+	})
 }
 
 func (a *api) schema(c *call) error {

@@ -114,8 +114,10 @@ func (a *api) runAPI(c *call) error {
 	if err != nil {
 		return err
 	}
-	out := runAnswer{Status: reply.Status, MS: reply.Millis, Headers: reply.Headers, Body: string(reply.Body), Encoding: "utf-8",
-		Truncated: reply.Truncated, Error: reply.Error}
+	out := runAnswer{
+		Status: reply.Status, MS: reply.Millis, Headers: reply.Headers, Body: string(reply.Body), Encoding: "utf-8",
+		Truncated: reply.Truncated, Error: reply.Error,
+	}
 	if out.Headers == nil {
 		out.Headers = [][2]string{}
 	}

@@ -85,8 +85,10 @@ func start(t *testing.T, password string) (*dashboard, string) {
 	d.bus = b
 	d.node = func(id string) *bus.Bus { return bus.New(rdb, trusted, bus.Options{Node: id, Name: id, Log: log}) }
 	var watcher *live.Watcher
-	d.engine = publish.New(publish.Options{Log: store.Log(), Contents: store.Contents(), Views: store.Views(), Marks: store.Marks(),
-		Roots: wire.NewWriter(rdb, trusted), Nodes: beats, Logger: log, Changed: func(e publish.Event) { watcher.Changed(e) }})
+	d.engine = publish.New(publish.Options{
+		Log: store.Log(), Contents: store.Contents(), Views: store.Views(), Marks: store.Marks(),
+		Roots: wire.NewWriter(rdb, trusted), Nodes: beats, Logger: log, Changed: func(e publish.Event) { watcher.Changed(e) },
+	})
 	nodes := fleet.New(beats, d.engine, time.Now)
 	watcher = live.NewWatcher(d.hub, live.Sources{Status: d.engine.Status, Nodes: nodes.List, Condition: d.engine.Condition}, log, time.Now)
 	must(t, d.engine.Start(t.Context()))

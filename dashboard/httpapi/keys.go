@@ -30,8 +30,10 @@ func (a *api) listKeys(c *call) error {
 	if err != nil {
 		return err
 	}
-	found, err := a.Keys.List(c.r.Context(), keys.Query{Org: c.org(), Q: strings.ToLower(c.param("q")), State: access.KeyState(state),
-		Policy: c.param("policy"), API: c.param("api"), After: c.param("cursor"), Limit: limit})
+	found, err := a.Keys.List(c.r.Context(), keys.Query{
+		Org: c.org(), Q: strings.ToLower(c.param("q")), State: access.KeyState(state),
+		Policy: c.param("policy"), API: c.param("api"), After: c.param("cursor"), Limit: limit,
+	})
 	if err != nil {
 		return err
 	}
@@ -143,8 +145,10 @@ func (a *api) previewKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	out := previewDTO{Policies: s.Policies, Skipped: s.Skipped, Refused: s.Refused, Rights: s.Rights, Metadata: s.Metadata,
-		ExpiresAt: s.ExpiresAt, Origins: s.Origins, Problems: warnings(problems)}
+	out := previewDTO{
+		Policies: s.Policies, Skipped: s.Skipped, Refused: s.Refused, Rights: s.Rights, Metadata: s.Metadata,
+		ExpiresAt: s.ExpiresAt, Origins: s.Origins, Problems: warnings(problems),
+	}
 	out.Policies, out.Skipped = append([]string{}, out.Policies...), append([]string{}, out.Skipped...)
 	out.Rights = append([]access.Right{}, out.Rights...)
 	return c.json(http.StatusOK, out)

@@ -65,8 +65,10 @@ func (k kind) list(c *call) error {
 	if err != nil {
 		return err
 	}
-	found, err := k.all.List(c.r.Context(), publish.Query{Org: c.org(), Q: strings.ToLower(c.param("q")), State: state, Tag: c.param("tag"),
-		Sort: sort, After: c.param("cursor"), Limit: limit})
+	found, err := k.all.List(c.r.Context(), publish.Query{
+		Org: c.org(), Q: strings.ToLower(c.param("q")), State: state, Tag: c.param("tag"),
+		Sort: sort, After: c.param("cursor"), Limit: limit,
+	})
 	if err != nil {
 		return err
 	}
@@ -177,8 +179,10 @@ func (c *call) write() (objects.Write, error) {
 		return objects.Write{}, err
 	}
 	dry, err := c.dryRun()
-	return objects.Write{Org: c.org(), Author: publish.Author{Kind: c.actor.Kind(), ID: c.actor.ID(), Name: c.actor.Name()},
-		Note: c.param("note"), IfMatch: strings.Join(c.r.Header.Values("If-Match"), ","), DryRun: dry}, err
+	return objects.Write{
+		Org: c.org(), Author: publish.Author{Kind: c.actor.Kind(), ID: c.actor.ID(), Name: c.actor.Name()},
+		Note: c.param("note"), IfMatch: strings.Join(c.r.Header.Values("If-Match"), ","), DryRun: dry,
+	}, err
 }
 
 func (k kind) written(c *call, w objects.Write, status int, r objects.Result) error {

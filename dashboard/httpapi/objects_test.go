@@ -260,9 +260,11 @@ func TestAKeysSecretIsShownOnce(t *testing.T) {
 	custom := c.do("POST", "/keys", `{"alias":"old","secret":"brought-along-1"}`).want(t, 201, "")
 	own := "/keys/" + k.Object.ID
 	c.do("PATCH", own, `{"alias":"shop 2"}`).want(t, 428, "precondition.required")
-	later := []answer{custom, c.do("GET", own, ""), c.do("GET", "/keys", ""), c.do("GET", "/keys?q="+k.Object.Prefix, ""),
+	later := []answer{
+		custom, c.do("GET", own, ""), c.do("GET", "/keys", ""), c.do("GET", "/keys?q="+k.Object.Prefix, ""),
 		c.do("PATCH", own, `{"alias":"shop 2"}`, "If-Match", a.header.Get("Etag")).want(t, 200, ""), c.do("GET", "/revisions", ""),
-		c.do("POST", own+"/revoke", "").want(t, 200, ""), c.do("POST", own+"/revoke", "").want(t, 200, "")}
+		c.do("POST", own+"/revoke", "").want(t, 200, ""), c.do("POST", own+"/revoke", "").want(t, 200, ""),
+	}
 	for _, b := range later {
 		if strings.Contains(b.body, k.Secret) || strings.Contains(b.body, "brought-along-1") || strings.Contains(b.body, `"secret"`) {
 			t.Errorf("the secret is shown again: %s", b.body)

@@ -147,8 +147,10 @@ func (w *world) set(f func()) {
 func TestTheWatcherTellsChangesOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := live.NewHub("a")
-		w := &world{status: publish.Status{Revision: 7, Published: true, Nodes: []publish.NodeStatus{{ID: "g", State: publish.Pending}}},
-			nodes: []fleet.Node{{ID: "g", State: "current"}}}
+		w := &world{
+			status: publish.Status{Revision: 7, Published: true, Nodes: []publish.NodeStatus{{ID: "g", State: publish.Pending}}},
+			nodes:  []fleet.Node{{ID: "g", State: "current"}},
+		}
 		watcher := live.NewWatcher(h, w.sources(), slog.New(slog.DiscardHandler), time.Now)
 		s := h.Subscribe([]string{live.Fleet, live.Publish, live.Notice}, "")
 		ctx, cancel := context.WithCancel(t.Context())

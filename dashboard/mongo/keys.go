@@ -173,9 +173,11 @@ func keyFilter(q keys.Query) (bson.D, error) {
 
 func newKeyDoc(s keys.Stored) (keyDoc, error) {
 	k := s.Key
-	d := keyDoc{ID: k.ID, Org: k.Org, Version: k.Version, State: string(k.State), CreatedAt: date(k.CreatedAt),
+	d := keyDoc{
+		ID: k.ID, Org: k.Org, Version: k.Version, State: string(k.State), CreatedAt: date(k.CreatedAt),
 		UpdatedAt: date(k.UpdatedAt), Policies: k.Policies, Search: page.Join(k.Alias, k.Owner, k.Prefix, k.ID),
-		Hashes: s.Hashes}
+		Hashes: s.Hashes,
+	}
 	for _, r := range k.Rights {
 		d.APIs = append(d.APIs, r.API)
 	}

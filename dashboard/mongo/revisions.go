@@ -56,8 +56,10 @@ func (s revisions) Newest(ctx context.Context) (int64, error) {
 }
 
 func (s revisions) Append(ctx context.Context, r publish.Revision) error {
-	doc := revisionDoc{N: r.N, At: date(r.At), Author: authorDoc(r.Author), Note: r.Note,
-		Changes: make([]changeDoc, 0, len(r.Changes)), Objects: make([]string, 0, len(r.Changes))}
+	doc := revisionDoc{
+		N: r.N, At: date(r.At), Author: authorDoc(r.Author), Note: r.Note,
+		Changes: make([]changeDoc, 0, len(r.Changes)), Objects: make([]string, 0, len(r.Changes)),
+	}
 	for _, c := range r.Changes {
 		doc.Changes = append(doc.Changes, changeDoc(c))
 		doc.Objects = append(doc.Objects, objectName(c.Kind, c.ID))

@@ -29,8 +29,10 @@ type sessionDoc struct {
 }
 
 func (s sessions) Put(ctx context.Context, v people.Session) error {
-	doc := sessionDoc{ID: v.ID, UserID: v.UserID, CSRF: v.CSRF, CreatedAt: date(v.CreatedAt), SeenAt: date(v.SeenAt),
-		ExpiresAt: date(v.ExpiresAt), Address: v.Address, Agent: strings.ToValidUTF8(v.Agent, "\uFFFD")}
+	doc := sessionDoc{
+		ID: v.ID, UserID: v.UserID, CSRF: v.CSRF, CreatedAt: date(v.CreatedAt), SeenAt: date(v.SeenAt),
+		ExpiresAt: date(v.ExpiresAt), Address: v.Address, Agent: strings.ToValidUTF8(v.Agent, "\uFFFD"),
+	}
 	return call(ctx, "storing a session", func(ctx context.Context) error {
 		return upserted(func() error {
 			_, err := s.c.ReplaceOne(ctx, eq("_id", v.ID), doc, options.Replace().SetUpsert(true))
@@ -48,8 +50,10 @@ func (s sessions) Get(ctx context.Context, id string) (people.Session, error) {
 	if err != nil {
 		return people.Session{}, err
 	}
-	return people.Session{ID: d.ID, UserID: d.UserID, CSRF: d.CSRF, CreatedAt: instant(d.CreatedAt), SeenAt: instant(d.SeenAt),
-		ExpiresAt: instant(d.ExpiresAt), Address: d.Address, Agent: d.Agent}, nil
+	return people.Session{
+		ID: d.ID, UserID: d.UserID, CSRF: d.CSRF, CreatedAt: instant(d.CreatedAt), SeenAt: instant(d.SeenAt),
+		ExpiresAt: instant(d.ExpiresAt), Address: d.Address, Agent: d.Agent,
+	}, nil
 }
 
 func (s sessions) Delete(ctx context.Context, id string) error {

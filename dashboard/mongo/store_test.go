@@ -122,8 +122,11 @@ func TestAnOlderDashboardStartsOnANewerDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = newer.db.Collection(usersName).InsertOne(t.Context(), bson.D{{Key: "_id", Value: "u"}, {Key: "login", Value: "kim"},
-		{Key: "addedLater", Value: bson.D{{Key: "x", Value: 1}}}})
+	_, err = newer.db.Collection(usersName).InsertOne(t.Context(), bson.D{
+		{Key: "_id", Value: "u"},
+		{Key: "login", Value: "kim"},
+		{Key: "addedLater", Value: bson.D{{Key: "x", Value: 1}}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,8 +30,10 @@ type tokenDoc struct {
 }
 
 func (s tokens) Insert(ctx context.Context, t people.Token) error {
-	doc := tokenDoc{ID: t.ID, Org: t.Org, UserID: t.UserID, Name: t.Name, Prefix: t.Prefix, Hash: t.Hash, Role: string(t.Role),
-		CreatedAt: date(t.CreatedAt), ExpiresAt: date(t.ExpiresAt), UsedAt: date(t.UsedAt)}
+	doc := tokenDoc{
+		ID: t.ID, Org: t.Org, UserID: t.UserID, Name: t.Name, Prefix: t.Prefix, Hash: t.Hash, Role: string(t.Role),
+		CreatedAt: date(t.CreatedAt), ExpiresAt: date(t.ExpiresAt), UsedAt: date(t.UsedAt),
+	}
 	return call(ctx, "adding a token", func(ctx context.Context) error {
 		_, err := s.c.InsertOne(ctx, doc)
 		if driver.IsDuplicateKeyError(err) {
@@ -83,6 +85,8 @@ func (s tokens) Touch(ctx context.Context, id string, at time.Time) error {
 }
 
 func (d tokenDoc) token() people.Token {
-	return people.Token{ID: d.ID, Org: d.Org, UserID: d.UserID, Name: d.Name, Prefix: d.Prefix, Hash: d.Hash,
-		Role: people.Role(d.Role), CreatedAt: instant(d.CreatedAt), ExpiresAt: instant(d.ExpiresAt), UsedAt: instant(d.UsedAt)}
+	return people.Token{
+		ID: d.ID, Org: d.Org, UserID: d.UserID, Name: d.Name, Prefix: d.Prefix, Hash: d.Hash,
+		Role: people.Role(d.Role), CreatedAt: instant(d.CreatedAt), ExpiresAt: instant(d.ExpiresAt), UsedAt: instant(d.UsedAt),
+	}
 }

@@ -90,13 +90,17 @@ func (s users) List(ctx context.Context, org string) (list []people.User, err er
 }
 
 func newUserDoc(u people.User) userDoc {
-	return userDoc{ID: u.ID, Org: u.Org, Login: u.Login, Name: u.Name, PasswordHash: u.PasswordHash, MustChange: u.MustChange,
+	return userDoc{
+		ID: u.ID, Org: u.Org, Login: u.Login, Name: u.Name, PasswordHash: u.PasswordHash, MustChange: u.MustChange,
 		Role: string(u.Role), Suspended: u.Suspended, Locale: u.Locale, TimeZone: u.TimeZone, Theme: u.Theme,
-		Version: u.Version, CreatedAt: date(u.CreatedAt), UpdatedAt: date(u.UpdatedAt)}
+		Version: u.Version, CreatedAt: date(u.CreatedAt), UpdatedAt: date(u.UpdatedAt),
+	}
 }
 
 func (d userDoc) user() people.User {
-	return people.User{ID: d.ID, Org: d.Org, Login: d.Login, Name: d.Name, PasswordHash: d.PasswordHash, MustChange: d.MustChange,
+	return people.User{
+		ID: d.ID, Org: d.Org, Login: d.Login, Name: d.Name, PasswordHash: d.PasswordHash, MustChange: d.MustChange,
 		Role: people.Role(d.Role), Suspended: d.Suspended, Locale: d.Locale, TimeZone: d.TimeZone, Theme: d.Theme,
-		Version: d.Version, CreatedAt: instant(d.CreatedAt), UpdatedAt: instant(d.UpdatedAt)}
+		Version: d.Version, CreatedAt: instant(d.CreatedAt), UpdatedAt: instant(d.UpdatedAt),
+	}
 }

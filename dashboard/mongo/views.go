@@ -72,10 +72,12 @@ func (s views) Apply(ctx context.Context, o publish.Object) error {
 	if err != nil {
 		return err
 	}
-	doc := objectDoc{Key: objectKey(o.Org, o.ID), Org: o.Org, Kind: o.Kind, ID: o.ID, Rev: o.Rev, SHA: o.SHA,
+	doc := objectDoc{
+		Key: objectKey(o.Org, o.ID), Org: o.Org, Kind: o.Kind, ID: o.ID, Rev: o.Rev, SHA: o.SHA,
 		Deleted: o.Deleted, UpdatedAt: date(o.UpdatedAt), UpdatedBy: authorDoc(o.UpdatedBy),
 		Name: o.Summary.Name, SortName: page.SortKey(o.Summary.Name), State: o.Summary.State,
-		Tags: o.Summary.Tags, Groups: o.Summary.Groups, Search: page.Join(o.Summary.Search...)}
+		Tags: o.Summary.Tags, Groups: o.Summary.Groups, Search: page.Join(o.Summary.Search...),
+	}
 	if !o.Deleted {
 		doc.Text = o.Text
 	}
@@ -248,9 +250,11 @@ func behind(field, beyond string, value any, beyondID, id string) bson.D {
 }
 
 func (d objectDoc) object() publish.Object {
-	o := publish.Object{Org: d.Org, Kind: d.Kind, ID: d.ID, Rev: d.Rev, SHA: d.SHA, Text: d.Text, Deleted: d.Deleted,
+	o := publish.Object{
+		Org: d.Org, Kind: d.Kind, ID: d.ID, Rev: d.Rev, SHA: d.SHA, Text: d.Text, Deleted: d.Deleted,
 		UpdatedAt: instant(d.UpdatedAt), UpdatedBy: publish.Author(d.UpdatedBy),
-		Summary: publish.Summary{Name: d.Name, State: d.State, Tags: d.Tags, Groups: d.Groups, Search: page.Split(d.Search)}}
+		Summary: publish.Summary{Name: d.Name, State: d.State, Tags: d.Tags, Groups: d.Groups, Search: page.Split(d.Search)},
+	}
 	if !o.Deleted {
 		o.Text = notNil(o.Text)
 	}

@@ -150,8 +150,10 @@ func (c *Collection) Delete(ctx context.Context, w Write, id string) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Object: done.Objects[0], Revision: done.Revision.N, ETag: ETag(done.Revision.N),
-		Problems: append(problems, done.Problems...), Plan: plan}, nil
+	return Result{
+		Object: done.Objects[0], Revision: done.Revision.N, ETag: ETag(done.Revision.N),
+		Problems: append(problems, done.Problems...), Plan: plan,
+	}, nil
 }
 
 // Get returns a present object, or the fault not_found.
@@ -239,8 +241,10 @@ func (c *Collection) prepareChange(ctx context.Context, w Write, id string, chan
 		case "":
 			n.doc, n.problems = c.read(stored, insertID(text, id))
 		default:
-			n.problems = append(n.problems, fault.Problem{Code: fault.Code(c.kind + ".id_changed"), Path: "/id", Severity: fault.Error, Fix: id,
-				Message: fmt.Sprintf("the id is %s and never changes; make a new object instead", id), Params: map[string]any{"id": id}})
+			n.problems = append(n.problems, fault.Problem{
+				Code: fault.Code(c.kind + ".id_changed"), Path: "/id", Severity: fault.Error, Fix: id,
+				Message: fmt.Sprintf("the id is %s and never changes; make a new object instead", id), Params: map[string]any{"id": id},
+			})
 		}
 		n.judge(s, c.rules)
 		return nil

@@ -57,9 +57,16 @@ func TestPrecondition(t *testing.T) {
 		header string
 		code   fault.Code
 	}{
-		{`"7"`, ""}, {`*`, ""}, {`"6", "7"`, ""}, {` "7" `, ""},
-		{``, "precondition.required"}, {` `, "precondition.required"},
-		{`"6"`, "precondition.stale"}, {`7`, "precondition.invalid"}, {`"6", 7`, "precondition.invalid"}, {`W/"7"`, "precondition.stale"},
+		{`"7"`, ""},
+		{`*`, ""},
+		{`"6", "7"`, ""},
+		{` "7" `, ""},
+		{``, "precondition.required"},
+		{` `, "precondition.required"},
+		{`"6"`, "precondition.stale"},
+		{`7`, "precondition.invalid"},
+		{`"6", 7`, "precondition.invalid"},
+		{`W/"7"`, "precondition.stale"},
 	} {
 		err := Precondition(c.header, 7)
 		if (err == nil) != (c.code == "") || err != nil && !fault.Is(err, c.code) {

@@ -95,8 +95,10 @@ func (s *Service) checkPassword(ctx context.Context, u User, refused bool, passw
 func (s *Service) open(ctx context.Context, u User, c Credentials) (SignedIn, error) {
 	now := s.now()
 	cookie := randomToken()
-	session := Session{ID: cookieHash(cookie), UserID: u.ID, CSRF: randomToken(), CreatedAt: now, SeenAt: now,
-		ExpiresAt: now.Add(sessionIdle), Address: c.Address, Agent: cut(c.Agent, 256)}
+	session := Session{
+		ID: cookieHash(cookie), UserID: u.ID, CSRF: randomToken(), CreatedAt: now, SeenAt: now,
+		ExpiresAt: now.Add(sessionIdle), Address: c.Address, Agent: cut(c.Agent, 256),
+	}
 	if err := s.o.Sessions.Put(ctx, session); err != nil {
 		return SignedIn{}, fmt.Errorf("storing the session: %w", err)
 	}

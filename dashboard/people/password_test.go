@@ -28,9 +28,11 @@ func TestHashesAreArgon2idInPHCFormatAndSalted(t *testing.T) {
 func TestStrangeHashesVerifyNothing(t *testing.T) {
 	h := newHasher(1, Cost{})
 	good := h.hash("x")
-	for _, phc := range []string{"", "x", "$2a$10$abc", strings.Replace(good, "argon2id", "argon2i", 1), strings.Replace(good, "v=19", "v=16", 1),
+	for _, phc := range []string{
+		"", "x", "$2a$10$abc", strings.Replace(good, "argon2id", "argon2i", 1), strings.Replace(good, "v=19", "v=16", 1),
 		strings.Replace(good, "m=19456", "m=99999999", 1), strings.Replace(good, "t=2", "t=99", 1), strings.Replace(good, "p=1", "p=0", 1),
-		strings.Replace(good, "m=19456,", "", 1), good[:len(good)-10], good + "$", "$argon2id$v=19$m=19456,t=2,p=1$!!$!!", "$argon2id$v=19$m=19456,t=2,p=1$$"} {
+		strings.Replace(good, "m=19456,", "", 1), good[:len(good)-10], good + "$", "$argon2id$v=19$m=19456,t=2,p=1$!!$!!", "$argon2id$v=19$m=19456,t=2,p=1$$",
+	} {
 		if h.verify(phc, "x") {
 			t.Errorf("%q verified", phc)
 		}

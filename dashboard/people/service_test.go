@@ -51,8 +51,10 @@ func newFixture(t *testing.T) fixture {
 	}
 	t.Cleanup(func() { _ = store.Close(context.WithoutCancel(t.Context())) })
 	c := &clock{now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}
-	f := fixture{t: t, clock: c, store: store, Service: people.New(people.Options{Users: store.Users(), Sessions: store.Sessions(),
-		Tokens: store.Tokens(), Attempts: store.Attempts(), Hasher: k, Now: c.Now, Cost: people.Cost{Memory: 64, Passes: 1}})}
+	f := fixture{t: t, clock: c, store: store, Service: people.New(people.Options{
+		Users: store.Users(), Sessions: store.Sessions(),
+		Tokens: store.Tokens(), Attempts: store.Attempts(), Hasher: k, Now: c.Now, Cost: people.Cost{Memory: 64, Passes: 1},
+	})}
 	oneTime, created, err := f.Bootstrap(t.Context(), "default", "Kim", password)
 	if err != nil || !created || oneTime != "" {
 		t.Fatal(oneTime, created, err)
@@ -86,8 +88,13 @@ func TestSignIn(t *testing.T) {
 	if err != nil || a.User.ID != s.Actor.User.ID || a.Can(people.PeopleWrite) != nil {
 		t.Fatalf("got %+v, %v", a, err)
 	}
-	for _, c := range []people.Credentials{{Login: "kim", Password: "wrong"}, {Login: "nobody", Password: password}, {Login: "", Password: ""},
-		{Login: "kim", Password: strings.Repeat("x", 5000)}, {Login: strings.Repeat("x", 5000), Password: password}} {
+	for _, c := range []people.Credentials{
+		{Login: "kim", Password: "wrong"},
+		{Login: "nobody", Password: password},
+		{Login: "", Password: ""},
+		{Login: "kim", Password: strings.Repeat("x", 5000)},
+		{Login: strings.Repeat("x", 5000), Password: password},
+	} {
 		if _, err := f.SignIn(t.Context(), c); !fault.Is(err, "auth.invalid") {
 			t.Errorf("%.20q: got %v", c.Login, err)
 		}
@@ -252,9 +259,11 @@ func TestAOneTimePasswordAllowsOnlyItsChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for fresh, code := range map[string]fault.Code{"short": "people.password_short", "LEE@example.com": "people.password_is_login",
+	for fresh, code := range map[string]fault.Code{
+		"short": "people.password_short", "LEE@example.com": "people.password_is_login",
 		strings.Repeat("x", 2000): "people.password_long", "aaaaaaaaaaaaaaaa": "people.password_repeats", oneTime: "people.password_same",
-		"열두글자보다짧음": "people.password_short", "bad\xffutf8 and long": "people.password_invalid"} {
+		"열두글자보다짧음": "people.password_short", "bad\xffutf8 and long": "people.password_invalid",
+	} {
 		if err := f.ChangePassword(t.Context(), s.Actor, oneTime, fresh); !fault.Is(err, code) {
 			t.Errorf("%.20q: got %v", fresh, err)
 		}

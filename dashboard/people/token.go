@@ -49,8 +49,10 @@ func (s *Service) CreateToken(ctx context.Context, a Actor, n NewToken) (Token, 
 		return Token{}, "", fault.New(fault.Unprocessable, "people.expiry_past", "expiresAt lies in the past").With("path", "/expiresAt")
 	}
 	secret := tokenMark + rand.Text() + rand.Text()[:14]
-	t := Token{ID: "t_" + rand.Text()[:20], Org: a.User.Org, UserID: a.User.ID, Name: n.Name, Prefix: secret[:len(tokenMark)+4],
-		Hash: s.o.Hasher.HashKey(secret), Role: n.Role, CreatedAt: now, ExpiresAt: n.ExpiresAt.UTC().Truncate(time.Millisecond)}
+	t := Token{
+		ID: "t_" + rand.Text()[:20], Org: a.User.Org, UserID: a.User.ID, Name: n.Name, Prefix: secret[:len(tokenMark)+4],
+		Hash: s.o.Hasher.HashKey(secret), Role: n.Role, CreatedAt: now, ExpiresAt: n.ExpiresAt.UTC().Truncate(time.Millisecond),
+	}
 	if n.ExpiresAt.IsZero() {
 		t.ExpiresAt = time.Time{}
 	}

@@ -105,8 +105,10 @@ func (s *Service) add(ctx context.Context, org string, n NewUser, password strin
 		return User{}, "", err
 	}
 	now := s.now()
-	u := User{ID: "u_" + rand.Text()[:20], Org: org, Login: login, Name: n.Name, PasswordHash: hash,
-		MustChange: oneTime != "", Role: n.Role, Version: 1, CreatedAt: now, UpdatedAt: now}
+	u := User{
+		ID: "u_" + rand.Text()[:20], Org: org, Login: login, Name: n.Name, PasswordHash: hash,
+		MustChange: oneTime != "", Role: n.Role, Version: 1, CreatedAt: now, UpdatedAt: now,
+	}
 	if err := s.o.Users.Insert(ctx, u); err != nil {
 		if errors.Is(err, ErrTaken) {
 			return User{}, "", fault.Wrap(err, fault.Conflict, "people.login_taken", "the login %s is taken", login).With("login", login)

@@ -87,9 +87,11 @@ func (r rules) Judge(s *publish.State, org string, d objects.Document) (problems
 			continue
 		}
 		if _, ok := s.Get(publish.Ref{Org: org, Kind: publish.KindAPI, ID: right.API}); !ok {
-			problems = append(problems, fault.Problem{Code: "policy.api_unknown", Path: "/rights/" + strconv.Itoa(i) + "/api",
+			problems = append(problems, fault.Problem{
+				Code: "policy.api_unknown", Path: "/rights/" + strconv.Itoa(i) + "/api",
 				Severity: fault.Warning, Params: map[string]any{"api": right.API},
-				Message: fmt.Sprintf("there is no API %q; the right counts once there is", right.API)})
+				Message: fmt.Sprintf("there is no API %q; the right counts once there is", right.API),
+			})
 		}
 	}
 	return problems
@@ -104,6 +106,8 @@ func (r rules) Release(ctx context.Context, org, id string) ([]fault.Problem, er
 	if err != nil || count == 0 {
 		return nil, err
 	}
-	return []fault.Problem{{Code: "policy.in_use", Severity: fault.Error, Params: map[string]any{"keys": count, "some": some},
-		Message: fmt.Sprintf("%d keys name this policy, such as %q; take it from them first, or disable the policy", count, some[0])}}, nil
+	return []fault.Problem{{
+		Code: "policy.in_use", Severity: fault.Error, Params: map[string]any{"keys": count, "some": some},
+		Message: fmt.Sprintf("%d keys name this policy, such as %q; take it from them first, or disable the policy", count, some[0]),
+	}}, nil
 }

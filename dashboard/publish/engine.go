@@ -129,10 +129,12 @@ func New(o Options) *Engine {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{o: o, log: o.Logger, acks: newAcknowledgements(), wake: make(chan struct{}, 1),
+	return &Engine{
+		o: o, log: o.Logger, acks: newAcknowledgements(), wake: make(chan struct{}, 1),
 		locked: make(chan struct{}, 1), state: newState(o.Contents), trees: map[string]*wire.Tree{},
 		heads: map[string]wire.Head{}, texts: map[string][]byte{}, refused: map[string]wire.Head{},
-		public: snapshot{hashes: map[int64]string{}}}
+		public: snapshot{hashes: map[int64]string{}},
+	}
 }
 
 // Attach connects the engine to the bus, before either runs.

@@ -98,8 +98,10 @@ func (s *site) options() publish.Options {
 	}
 	s.t.Cleanup(func() { _ = store.Close(context.WithoutCancel(s.t.Context())) })
 	rdb := s.redis.Client()
-	return publish.Options{Log: store.Log(), Contents: store.Contents(), Views: store.Views(), Marks: store.Marks(),
-		Roots: wire.NewWriter(rdb, s.keys), Nodes: fleet.NewReader(rdb, s.keys), Logger: slog.New(slog.DiscardHandler)}
+	return publish.Options{
+		Log: store.Log(), Contents: store.Contents(), Views: store.Views(), Marks: store.Marks(),
+		Roots: wire.NewWriter(rdb, s.keys), Nodes: fleet.NewReader(rdb, s.keys), Logger: slog.New(slog.DiscardHandler),
+	}
 }
 
 // published reads what gateways of a group get, verified as they do: the

@@ -420,8 +420,10 @@ func TestAContentThatAGatewayCannotReadIsWrittenAgain(t *testing.T) {
 	if err := s.redis.Client().Set(t.Context(), "sluice:{cfg}:c:"+sha, "bit rot", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	e.Acknowledge(notice.Applied{Node: "n", Name: "n", Epoch: 1, Generation: e.Condition().Revision,
-		Rejected: []notice.Rejected{{Org: "default", Kind: "api", ID: "api-3", Code: "item.missing", Kept: true}}})
+	e.Acknowledge(notice.Applied{
+		Node: "n", Name: "n", Epoch: 1, Generation: e.Condition().Revision,
+		Rejected: []notice.Rejected{{Org: "default", Kind: "api", ID: "api-3", Code: "item.missing", Kept: true}},
+	})
 	if err := e.Repair(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
@@ -446,8 +448,10 @@ func TestAPartThatAGatewayCannotReadIsWrittenAgain(t *testing.T) {
 	if !fault.Is(err, "root.incomplete") {
 		t.Fatalf("got %v", err)
 	}
-	if err := fleet.NewWriter(s.redis.Client(), s.keys).Beat(t.Context(), fleet.Beat{Node: "n", Name: "n", Service: "gateway", Group: "default",
-		State: fleet.Degraded, Source: "none", LastError: err.Error()}); err != nil {
+	if err := fleet.NewWriter(s.redis.Client(), s.keys).Beat(t.Context(), fleet.Beat{
+		Node: "n", Name: "n", Service: "gateway", Group: "default",
+		State: fleet.Degraded, Source: "none", LastError: err.Error(),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Repair(t.Context(), true); err != nil {

@@ -18,8 +18,10 @@ func TestStatusTellsWhatEachGatewayDid(t *testing.T) {
 	w := fleet.NewWriter(s.redis.Client(), s.keys)
 	beat := func(node string, generation int64, rejected ...notice.Rejected) {
 		t.Helper()
-		if err := w.Beat(t.Context(), fleet.Beat{Node: node, Name: node, Service: "gateway", Group: "default", State: fleet.Current,
-			Source: "live", Epoch: 1, Generation: generation, Rejected: rejected}); err != nil {
+		if err := w.Beat(t.Context(), fleet.Beat{
+			Node: node, Name: node, Service: "gateway", Group: "default", State: fleet.Current,
+			Source: "live", Epoch: 1, Generation: generation, Rejected: rejected,
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,8 +42,10 @@ func TestStatusTellsWhatEachGatewayDid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]publish.NodeState{"acked": publish.Applied, "beaten": publish.Applied, "slow": publish.Pending,
-		"refusing": publish.Rejected, "refusing-by-beat": publish.Rejected}
+	want := map[string]publish.NodeState{
+		"acked": publish.Applied, "beaten": publish.Applied, "slow": publish.Pending,
+		"refusing": publish.Rejected, "refusing-by-beat": publish.Rejected,
+	}
 	if len(st.Nodes) != len(want) || !st.Published || st.Hash == "" || time.Since(st.Started) > time.Minute {
 		t.Fatalf("got %+v", st)
 	}
@@ -90,8 +94,10 @@ func TestALaterAcknowledgementOfTheSameGenerationCounts(t *testing.T) {
 	s := newSite(t)
 	e := s.engine()
 	put(t, e, api("a", ""))
-	if err := fleet.NewWriter(s.redis.Client(), s.keys).Beat(t.Context(), fleet.Beat{Node: "n", Name: "n", Service: "gateway", Group: "default",
-		State: fleet.Current, Source: "live", Epoch: 1, Generation: 1}); err != nil {
+	if err := fleet.NewWriter(s.redis.Client(), s.keys).Beat(t.Context(), fleet.Beat{
+		Node: "n", Name: "n", Service: "gateway", Group: "default",
+		State: fleet.Current, Source: "live", Epoch: 1, Generation: 1,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	missing := notice.Rejected{Kind: "api", Org: "default", ID: "a", Code: "item.missing", Message: "no", Kept: true}

@@ -182,8 +182,10 @@ func keyRow(s keys.Stored) ([]any, error) {
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return nil, err
 	}
-	return []any{k.Org, k.Version, string(k.State), millis(k.CreatedAt), millis(k.UpdatedAt),
-		policies, rights, page.Join(k.Alias, k.Owner, k.Prefix, k.ID), hashes, doc, k.ID}, nil
+	return []any{
+		k.Org, k.Version, string(k.State), millis(k.CreatedAt), millis(k.UpdatedAt),
+		policies, rights, page.Join(k.Alias, k.Owner, k.Prefix, k.ID), hashes, doc, k.ID,
+	}, nil
 }
 
 func scanKey(row scanner) (keys.Stored, error) {

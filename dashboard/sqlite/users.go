@@ -80,8 +80,10 @@ func (s users) List(ctx context.Context, org string) (list []people.User, err er
 }
 
 func userRow(u people.User) []any {
-	return []any{u.Org, u.Login, u.Name, u.PasswordHash, u.MustChange, string(u.Role), u.Suspended, u.Locale, u.TimeZone,
-		u.Theme, u.Version, millis(u.CreatedAt), millis(u.UpdatedAt), u.ID}
+	return []any{
+		u.Org, u.Login, u.Name, u.PasswordHash, u.MustChange, string(u.Role), u.Suspended, u.Locale, u.TimeZone,
+		u.Theme, u.Version, millis(u.CreatedAt), millis(u.UpdatedAt), u.ID,
+	}
 }
 
 func scanUser(row scanner) (people.User, error) {

@@ -207,7 +207,8 @@ func (r *running) state() (s struct {
 	Error      string
 	Rejected   []notice.Rejected
 	APIs       []struct{ ID string }
-}) {
+},
+) {
 	resp, err := http.Get("http://" + r.AdminAddr() + "/state")
 	if err != nil {
 		r.t.Fatal(err)

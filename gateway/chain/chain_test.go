@@ -154,8 +154,11 @@ func TestWrongOptionsAreAllReported(t *testing.T) {
 	}{
 		{"no auth", []apidef.Filters{{}}, "/filters/auth auth.undecided"},
 		{"auth off for a whole API", []apidef.Filters{options(map[string]string{"auth": `"off"`})}, "/filters/auth filter.required"},
-		{"several", []apidef.Filters{options(map[string]string{"auth": `{}`, "nope": `{}`, "errors": `[{"status":"1"}]`, "requestHeaders": `{"set":{"Host":"x"}}`})},
-			"/filters/nope filter.unknown\n/filters/auth auth.undecided\n/filters/requestHeaders/set/Host header.reserved\n/filters/errors/0/status errors.status\n/filters/errors/0/body errors.body"},
+		{
+			"several",
+			[]apidef.Filters{options(map[string]string{"auth": `{}`, "nope": `{}`, "errors": `[{"status":"1"}]`, "requestHeaders": `{"set":{"Host":"x"}}`})},
+			"/filters/nope filter.unknown\n/filters/auth auth.undecided\n/filters/requestHeaders/set/Host header.reserved\n/filters/errors/0/status errors.status\n/filters/errors/0/body errors.body",
+		},
 		{"a hidden filter", []apidef.Filters{options(map[string]string{"auth": `{"open":true}`, "requestId": `{}`})}, "/filters/requestId filter.unknown"},
 		{"a hidden filter off", []apidef.Filters{options(map[string]string{"auth": `{"open":true}`, "rights": `"off"`})}, "/filters/rights filter.unknown"},
 		{"a wrong word", []apidef.Filters{options(map[string]string{"auth": `"of"`})}, "/filters/auth wrong_type"},
@@ -223,7 +226,8 @@ func TestIdentityHeadersCannotBeForged(t *testing.T) {
 func TestACredentialInAnOwnedHeaderIsReadFirst(t *testing.T) {
 	keys := lookup{&access.Session{Org: "default", State: access.KeyActive, Subject: "kim", Metadata: map[string]string{"token": "t1"}}}
 	ch, problems := Build(Order(Deps{Keys: keys}), options(map[string]string{
-		"auth": `{"any":[{"key":{}}]}`, "identity": `{"headers":{"Authorization":"Token {meta.token}"}}`}))
+		"auth": `{"any":[{"key":{}}]}`, "identity": `{"headers":{"Authorization":"Token {meta.token}"}}`,
+	}))
 	if problems != nil {
 		t.Fatal(problems)
 	}

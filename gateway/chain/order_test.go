@@ -28,8 +28,10 @@ func TestOrder(t *testing.T) {
 // TestStagesAreInOrder compares with gateway.md's table. Filters with only a
 // response phase stand first, so that they are always entered.
 func TestStagesAreInOrder(t *testing.T) {
-	stages := []filter.Stage{filter.RespondStage, filter.Receive, filter.Protect, filter.CORS, filter.Identify,
-		filter.Authorise, filter.Limit, filter.Check, filter.Shape, filter.Answer, filter.Record}
+	stages := []filter.Stage{
+		filter.RespondStage, filter.Receive, filter.Protect, filter.CORS, filter.Identify,
+		filter.Authorise, filter.Limit, filter.Check, filter.Shape, filter.Answer, filter.Record,
+	}
 	at := 0
 	seen := map[string]bool{}
 	for _, s := range Order(Deps{}) {

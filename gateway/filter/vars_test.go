@@ -14,8 +14,10 @@ import (
 func full() *filter.Exchange {
 	x := filtertest.Get("/v1/orders?a=1&q=x%20y&q=2").Host("shop.example.com:8443").
 		Header("X-Trace", "t1").Header("Cookie", `a=1; sid="s 1"`).Param("id", "42").
-		Session(&access.Session{Org: "default", KeyID: "k_1", Alias: "shop", Owner: "kim", Subject: "kim",
-			Policies: []string{"gold", "beta"}, Metadata: map[string]string{"grade": "A", "bad": "a\r\nX: y"}}).
+		Session(&access.Session{
+			Org: "default", KeyID: "k_1", Alias: "shop", Owner: "kim", Subject: "kim",
+			Policies: []string{"gold", "beta"}, Metadata: map[string]string{"grade": "A", "bad": "a\r\nX: y"},
+		}).
 		Exchange()
 	x.ID = "r1"
 	return x

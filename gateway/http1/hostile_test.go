@@ -16,8 +16,10 @@ type hostile struct {
 	status   int // 0: any of 4xx, 5xx
 }
 
-const get = "GET / HTTP/1.1\r\nHost: h\r\n"
-const post = "POST / HTTP/1.1\r\nHost: h\r\n"
+const (
+	get  = "GET / HTTP/1.1\r\nHost: h\r\n"
+	post = "POST / HTTP/1.1\r\nHost: h\r\n"
+)
 
 func framingCases() []hostile {
 	cs := []hostile{
@@ -77,12 +79,16 @@ func framingCases() []hostile {
 		{"A31 CONNECT", "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n", 405},
 		{"A31 TRACE", "TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 405},
 	}
-	for _, v := range []string{"", "5, 5", "+5", "-5", "0x5", "5_0", "5a", "1e1", "5 5", "5,", "5;", "9223372036854775808",
-		"18446744073709551621", "99999999999999999999999", "٥", "5.0"} {
+	for _, v := range []string{
+		"", "5, 5", "+5", "-5", "0x5", "5_0", "5a", "1e1", "5 5", "5,", "5;", "9223372036854775808",
+		"18446744073709551621", "99999999999999999999999", "٥", "5.0",
+	} {
 		cs = append(cs, hostile{"A05-A07 length " + v, post + "Content-Length: " + v + "\r\n\r\nabcde", 400})
 	}
-	for _, v := range []string{",chunked", "chunked, chunked", "chunked,identity", "identity", "xchunked", "chunkedx", `"chunked"`,
-		"\x0bchunked", "\xa0chunked\xa0", "\xffchunked", "", "chunked;q=1", "gzip, chunked", "chunked,", "\x00chunked", "chun ked"} {
+	for _, v := range []string{
+		",chunked", "chunked, chunked", "chunked,identity", "identity", "xchunked", "chunkedx", `"chunked"`,
+		"\x0bchunked", "\xa0chunked\xa0", "\xffchunked", "", "chunked;q=1", "gzip, chunked", "chunked,", "\x00chunked", "chun ked",
+	} {
 		cs = append(cs, hostile{fmt.Sprintf("A09 coding %q", v), post + "Transfer-Encoding: " + v + "\r\n\r\n0\r\n\r\n", 400})
 	}
 	for c := range 256 {
@@ -111,12 +117,16 @@ func targetCases() []hostile {
 		{"B10 asterisk and more", "OPTIONS *a HTTP/1.1\r\nHost: h\r\n\r\n", 400},
 		{"B10 authority-form", "GET h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n", 400},
 	}
-	for _, h := range []string{"a@b", "a/b", "a\x01b", "a\x00b", "a,b", "a b", "[::1", "[::1]x", "[::g]", "[::1%25eth0]", "::1", "h:99999",
-		"h:0", "h:text", "h:", "h:+1", "h:1:2", "h\xc3\xa9", "h%41", ".", ".h", "a..b", "a?b", "a#b", `a\b`, "[1.2.3.4]", strings.Repeat("a", 256)} {
+	for _, h := range []string{
+		"a@b", "a/b", "a\x01b", "a\x00b", "a,b", "a b", "[::1", "[::1]x", "[::g]", "[::1%25eth0]", "::1", "h:99999",
+		"h:0", "h:text", "h:", "h:+1", "h:1:2", "h\xc3\xa9", "h%41", ".", ".h", "a..b", "a?b", "a#b", `a\b`, "[1.2.3.4]", strings.Repeat("a", 256),
+	} {
 		cs = append(cs, hostile{fmt.Sprintf("B02, B07 Host %q", h), "GET / HTTP/1.1\r\nHost: " + h + "\r\n\r\n", 400})
 	}
-	for _, p := range []string{"/a#frag", "/a?b#frag", `/a\b`, "/\xc3\xa9", "/a b", "http:/x", "http:x", "ftp://h/", "http://", "http:///x",
-		"x", "/a\x7f", "/a\x01", "?a", "/a?\xff"} {
+	for _, p := range []string{
+		"/a#frag", "/a?b#frag", `/a\b`, "/\xc3\xa9", "/a b", "http:/x", "http:x", "ftp://h/", "http://", "http:///x",
+		"x", "/a\x7f", "/a\x01", "?a", "/a?\xff",
+	} {
 		cs = append(cs, hostile{fmt.Sprintf("B11 target %q", p), "GET " + p + " HTTP/1.1\r\nHost: h\r\n\r\n", 400})
 	}
 	return cs
@@ -272,28 +282,36 @@ func TestAwkwardRequestsThatAreGood(t *testing.T) {
 	cases := []struct{ name, in, method, want string }{
 		{"A07 zeros first", post + "Content-Length: 003\r\n\r\nabc", "POST", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"},
 		{"A22 GET with body", get + "Content-Length: 3\r\n\r\nabc", "GET", "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"},
-		{"A22 DELETE with body", "DELETE / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", "DELETE",
-			"DELETE / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"},
+		{
+			"A22 DELETE with body", "DELETE / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", "DELETE",
+			"DELETE / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+		},
 		{"A22 HEAD", "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", "HEAD", "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"},
 		{"POST without body", post + "Content-Length: 0\r\n\r\n", "POST", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"},
 		{"A25 one empty line first", "\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", "GET", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"},
 		{"A26 case of the method", "gEt / HTTP/1.1\r\nHost: h\r\n\r\n", "gEt", "gEt / HTTP/1.1\r\nHost: h\r\n\r\n"},
 		{"A24 expectation without body", get + "Expect: 100-continue\r\n\r\n", "GET", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"},
-		{"A30 h2c", get + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n\r\n", "GET",
-			"GET / HTTP/1.1\r\nHost: h\r\n\r\n"},
+		{
+			"A30 h2c", get + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n\r\n", "GET",
+			"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+		},
 		{"B03 absolute-form", "GET http://H/a?b HTTP/1.1\r\nHost: h:80\r\n\r\n", "GET", "GET /a?b HTTP/1.1\r\nHost: h:80\r\n\r\n"},
 		{"B03 absolute-form, no path", "GET http://h?b HTTP/1.1\r\nHost: h\r\n\r\n", "GET", "GET /?b HTTP/1.1\r\nHost: h\r\n\r\n"},
 		{"B02 IPv6", "GET / HTTP/1.1\r\nHost: [::A]:8080\r\n\r\n", "GET", "GET / HTTP/1.1\r\nHost: [::a]:8080\r\n\r\n"},
 		{"B07 A-label", "GET / HTTP/1.1\r\nHost: xn--bcher-kva.example\r\n\r\n", "GET", "GET / HTTP/1.1\r\nHost: xn--bcher-kva.example\r\n\r\n"},
 		{"B10 asterisk", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", "OPTIONS", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n"},
 		{"B11 two slashes", "GET //evil/x HTTP/1.1\r\nHost: h\r\n\r\n", "GET", "GET //evil/x HTTP/1.1\r\nHost: h\r\n\r\n"},
-		{"D01 nominated fields", get + "X-Forwarded-For: 1\r\nAuthorization: a\r\nCookie: c\r\nX-Inject: i\r\nX-Mine: m\r\nX-Other: o\r\n" +
-			"Connection: X-Mine, Host, Authorization, Cookie, Content-Length, X-Forwarded-For, x-inject\r\n\r\n", "GET",
-			"GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1\r\nAuthorization: a\r\nCookie: c\r\nX-Inject: i\r\nX-Other: o\r\n\r\n"},
+		{
+			"D01 nominated fields", get + "X-Forwarded-For: 1\r\nAuthorization: a\r\nCookie: c\r\nX-Inject: i\r\nX-Mine: m\r\nX-Other: o\r\n" +
+				"Connection: X-Mine, Host, Authorization, Cookie, Content-Length, X-Forwarded-For, x-inject\r\n\r\n", "GET",
+			"GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1\r\nAuthorization: a\r\nCookie: c\r\nX-Inject: i\r\nX-Other: o\r\n\r\n",
+		},
 		{"D02 hop-by-hop fields", get + "Keep-Alive: 5\r\nProxy-Connection: close\r\nProxy-Authorization: x\r\nTE: trailers\r\nTrailer: x\r\n" +
 			"Upgrade: websocket\r\nConnection: keep-alive\r\nX: y\r\n\r\n", "GET", "GET / HTTP/1.1\r\nHost: h\r\nX: y\r\n\r\n"},
-		{"A20 good trailer", post + "Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n", "POST",
-			"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n"},
+		{
+			"A20 good trailer", post + "Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n", "POST",
+			"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
+		},
 		{"100 fields", get + strings.Repeat("X: y\r\n", 99) + "\r\n", "GET", get + strings.Repeat("X: y\r\n", 99) + "\r\n"},
 	}
 	o := http1test.NewOrigin(t, http1test.Echo)

@@ -337,8 +337,10 @@ func TestPoolTimeouts(t *testing.T) {
 	request := func(target string) *message.Request {
 		return &message.Request{Method: "GET", Host: "h", Target: target, Body: message.NoBody, Context: context.Background()}
 	}
-	p := http1.NewPool(http1.PoolConfig{Address: o.Addr(), FirstByteTimeout: 50 * time.Millisecond, BodyTimeout: 50 * time.Millisecond,
-		MaxConnections: 1, Queue: 1, QueueTimeout: 50 * time.Millisecond})
+	p := http1.NewPool(http1.PoolConfig{
+		Address: o.Addr(), FirstByteTimeout: 50 * time.Millisecond, BodyTimeout: 50 * time.Millisecond,
+		MaxConnections: 1, Queue: 1, QueueTimeout: 50 * time.Millisecond,
+	})
 	defer p.Close()
 	ctx := context.Background()
 	if _, err := p.Do(ctx, request("/"), http1.Outbound{Target: "/"}); http1.KindOf(err) != http1.ErrFirstByteTimeout {

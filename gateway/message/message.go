@@ -120,6 +120,4 @@ type noBody struct{}
 func (noBody) Read([]byte) (int, error) { return 0, io.EOF }
 func (noBody) Close() error             { return nil }
 
-var (
-	_ io.ReadCloser = NoBody
-)
+var _ io.ReadCloser = NoBody

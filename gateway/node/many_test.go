@@ -25,8 +25,10 @@ func (m many) Fetch(_ context.Context, have route.State) (*route.Update, error) 
 	}
 	u := &route.Update{State: route.State{Epoch: 1, Generation: 1, Root: "r", Origin: "live"}, Full: true}
 	for i := range 200 {
-		u.Set = append(u.Set, route.Item{Org: "default", Kind: "api", ID: fmt.Sprint(i), SHA: fmt.Sprint(i),
-			Text: fmt.Appendf(nil, `{"id":"%d","name":"x","listen":{"path":"/{a:(%s}"}}`, i, strings.Repeat("<", 4000))})
+		u.Set = append(u.Set, route.Item{
+			Org: "default", Kind: "api", ID: fmt.Sprint(i), SHA: fmt.Sprint(i),
+			Text: fmt.Appendf(nil, `{"id":"%d","name":"x","listen":{"path":"/{a:(%s}"}}`, i, strings.Repeat("<", 4000)),
+		})
 	}
 	return u, errors.New(strings.Repeat("é", 100_000))
 }
@@ -60,8 +62,10 @@ func TestAGatewayWithManyTroublesStillBeats(t *testing.T) {
 	if len(w.Report().Rejected) != 200 {
 		t.Fatalf("%d rejected", len(w.Report().Rejected))
 	}
-	b := NewBeater(fleet.NewWriter(rdb, k), nil, Options{Node: &filter.Node{ID: "n", Name: "n", Group: "default"}, World: w,
-		Load: func() fleet.Load { return fleet.Load{} }, Log: slog.New(slog.DiscardHandler)})
+	b := NewBeater(fleet.NewWriter(rdb, k), nil, Options{
+		Node: &filter.Node{ID: "n", Name: "n", Group: "default"}, World: w,
+		Load: func() fleet.Load { return fleet.Load{} }, Log: slog.New(slog.DiscardHandler),
+	})
 	b.beat(t.Context())
 	beats, err := fleet.NewReader(rdb, k).List(t.Context())
 	if err != nil || len(beats) != 1 || len(beats[0].Rejected) == 0 || beats[0].LastError == "" {

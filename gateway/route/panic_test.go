@@ -12,7 +12,8 @@ func TestAnObjectThatMakesAFilterPanicIsRejected(t *testing.T) {
 	l := &lender{map[*lent]bool{}}
 	bad := filter.Define("auth", func(c struct {
 		Open bool `json:"open"`
-	}) (any, error) {
+	},
+	) (any, error) {
 		if !c.Open {
 			panic("a mistake in a filter")
 		}

@@ -154,8 +154,10 @@ func (r *Reloader) reload(ctx context.Context, began time.Time) {
 	r.world.table.Store(next)
 	rep := Report{State: next.state, Took: time.Since(began), At: time.Now(), APIs: next.apis.len(), Rejected: next.rejections(), Err: err}
 	for _, k := range u.Incomplete {
-		rep.Rejected = append(rep.Rejected, notice.Rejected{Org: k.Org, Kind: k.Kind, ID: k.ID, Code: "item.missing",
-			Message: "its text could not be fetched", Kept: next.serves(k.Org, k.Kind, k.ID)})
+		rep.Rejected = append(rep.Rejected, notice.Rejected{
+			Org: k.Org, Kind: k.Kind, ID: k.ID, Code: "item.missing",
+			Message: "its text could not be fetched", Kept: next.serves(k.Org, k.Kind, k.ID),
+		})
 	}
 	r.world.report.Store(&rep)
 	for _, f := range retired {

@@ -39,7 +39,8 @@ func compiler() (*Compiler, *lender) {
 	l := &lender{map[*lent]bool{}}
 	auth := filter.Define("auth", func(struct {
 		Open bool `json:"open"`
-	}) (any, error) {
+	},
+	) (any, error) {
 		return nil, nil
 	}).In(filter.Identify).ForAPI()
 	return NewCompiler([]filter.Spec{auth}, l), l
@@ -101,11 +102,25 @@ func TestMatchListenPaths(t *testing.T) {
 		api("keep", `{"path":"/keep","encodedSlash":"keep"}`, ""),
 	)
 	for _, tc := range []struct{ target, want, rest string }{
-		{"/app", "app", "/"}, {"/app/", "app", "/"}, {"/app/x", "app", "/x"}, {"/app;v=1/x", "app", "/x"}, {"/%61pp/x", "app", "/x"},
-		{"/orders", "orders", "/"}, {"/orders/", "orders", "/"}, {"/orders/7", "orders", "/7"}, {"/orders/7/lines", "lines", "/"},
-		{"/orders/7/lines/3", "lines", "/3"}, {"/orders/new", "new", "/"}, {"/orders/new/lines", "lines", "/"}, {"/orders/new/x", "new", "/x"},
-		{"/exact", "exact", "/"}, {"/exact/", "exact", "/"}, {"/%EC%A3%BC%EB%AC%B8/1", "korean", "/1"}, {"/keep/a%2fb", "keep", "/a%2Fb"},
-		{"//app//x", "app", "/x"}, {"/x/../app", "app", "/"},
+		{"/app", "app", "/"},
+		{"/app/", "app", "/"},
+		{"/app/x", "app", "/x"},
+		{"/app;v=1/x", "app", "/x"},
+		{"/%61pp/x", "app", "/x"},
+		{"/orders", "orders", "/"},
+		{"/orders/", "orders", "/"},
+		{"/orders/7", "orders", "/7"},
+		{"/orders/7/lines", "lines", "/"},
+		{"/orders/7/lines/3", "lines", "/3"},
+		{"/orders/new", "new", "/"},
+		{"/orders/new/lines", "lines", "/"},
+		{"/orders/new/x", "new", "/x"},
+		{"/exact", "exact", "/"},
+		{"/exact/", "exact", "/"},
+		{"/%EC%A3%BC%EB%AC%B8/1", "korean", "/1"},
+		{"/keep/a%2fb", "keep", "/a%2Fb"},
+		{"//app//x", "app", "/x"},
+		{"/x/../app", "app", "/"},
 	} {
 		x, _, err := match(tab, "GET", "h", tc.target)
 		if err != nil || x.API.ID != tc.want || x.Rest != tc.rest {
@@ -131,10 +146,26 @@ func TestMatchEndpoints(t *testing.T) {
 	tab := table(t, api("a", path("/a"), eps), api("list", path("/l"), eps+`,"allowList":true`),
 		api("ig", `{"path":"/ig","trailingSlash":"ignore"}`, eps), api("re", `{"path":"/re","trailingSlash":"redirect"}`, eps))
 	for _, tc := range []struct{ method, target, want string }{
-		{"GET", "/a", "list"}, {"GET", "/a/", "list"}, {"POST", "/a", ""}, {"GET", "/a/7", "one"}, {"DELETE", "/a/7", "del"}, {"PUT", "/a/7", ""},
-		{"PUT", "/a/new", "new"}, {"GET", "/a/n/12", "num"}, {"GET", "/a/n/x", ""}, {"GET", "/a/admin", "admin"}, {"GET", "/a/admin/", "admin"},
-		{"TRACE", "/a/admin/x/y", "admin"}, {"GET", "/a/admin;x/y", "admin"}, {"get", "/a/7", ""}, {"GET", "/a/7/", ""}, {"GET", "/a/s/", "slash"}, {"GET", "/a/s", "one"},
-		{"GET", "/ig/7/", "one"}, {"GET", "/ig/s/", "slash"}, {"GET", "/a/postx", "one"},
+		{"GET", "/a", "list"},
+		{"GET", "/a/", "list"},
+		{"POST", "/a", ""},
+		{"GET", "/a/7", "one"},
+		{"DELETE", "/a/7", "del"},
+		{"PUT", "/a/7", ""},
+		{"PUT", "/a/new", "new"},
+		{"GET", "/a/n/12", "num"},
+		{"GET", "/a/n/x", ""},
+		{"GET", "/a/admin", "admin"},
+		{"GET", "/a/admin/", "admin"},
+		{"TRACE", "/a/admin/x/y", "admin"},
+		{"GET", "/a/admin;x/y", "admin"},
+		{"get", "/a/7", ""},
+		{"GET", "/a/7/", ""},
+		{"GET", "/a/s/", "slash"},
+		{"GET", "/a/s", "one"},
+		{"GET", "/ig/7/", "one"},
+		{"GET", "/ig/s/", "slash"},
+		{"GET", "/a/postx", "one"},
 	} {
 		x, _, err := match(tab, tc.method, "h", tc.target)
 		got := ""

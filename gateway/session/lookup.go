@@ -185,8 +185,10 @@ type Stats struct {
 
 // Stats returns the counters.
 func (l *Lookup) Stats() Stats {
-	st := Stats{Hits: l.counts.hits.Load(), Misses: l.counts.misses.Load(), Stale: l.counts.stale.Load(),
-		Unavailable: l.counts.unavailable.Load(), BreakerOpen: l.breaker.open(l.o.Now())}
+	st := Stats{
+		Hits: l.counts.hits.Load(), Misses: l.counts.misses.Load(), Stale: l.counts.stale.Load(),
+		Unavailable: l.counts.unavailable.Load(), BreakerOpen: l.breaker.open(l.o.Now()),
+	}
 	for i := range l.cache.shards {
 		l.cache.shards[i].count(&st)
 	}

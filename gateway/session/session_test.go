@@ -110,8 +110,10 @@ func TestInRedis(t *testing.T) {
 		sessiontest.Run(t, func(t *testing.T) sessiontest.Store {
 			s.Flush()
 			c := s.Client()
-			r := &ring{Reader: keyring.NewReader(c, k), w: keyring.NewWriter(c, k), s: s,
-				ping: func() error { return c.Ping(context.Background()).Err() }}
+			r := &ring{
+				Reader: keyring.NewReader(c, k), w: keyring.NewWriter(c, k), s: s,
+				ping: func() error { return c.Ping(context.Background()).Err() },
+			}
 			t.Cleanup(func() {
 				if r.away {
 					s.Start(true)

@@ -19,8 +19,10 @@ func TestMerge(t *testing.T) {
 		"silver": {ID: "silver", Rights: []Right{{API: "shop", Endpoints: []EndpointRight{{Path: "/b/**"}}}}, Metadata: map[string]string{"grade": "silver", "b": "2"}},
 		"off":    {ID: "off", State: "disabled", Rights: []Right{{API: "*"}}, Metadata: map[string]string{"off": "yes"}},
 	}
-	key := Key{ID: "k_1", Org: "o", Alias: "test", Owner: "kim", State: KeyActive, ExpiresAt: time.Unix(1e9, 0),
-		Policies: []string{"gold", "off", "silver", "gone", "gold"}, Rights: []Right{{API: "orders", Endpoints: []EndpointRight{{Path: "/x"}}}, {API: "own"}}, Metadata: map[string]string{"b": "3"}}
+	key := Key{
+		ID: "k_1", Org: "o", Alias: "test", Owner: "kim", State: KeyActive, ExpiresAt: time.Unix(1e9, 0),
+		Policies: []string{"gold", "off", "silver", "gone", "gold"}, Rights: []Right{{API: "orders", Endpoints: []EndpointRight{{Path: "/x"}}}, {API: "own"}}, Metadata: map[string]string{"b": "3"},
+	}
 	s := Merge(key, policies)
 	if s.Refused || s.Subject != "kim" || !slices.Equal(s.Policies, []string{"gold", "silver"}) || !slices.Equal(s.Skipped, []string{"off", "gone"}) {
 		t.Errorf("%+v", s)
@@ -32,8 +34,10 @@ func TestMerge(t *testing.T) {
 	if !maps.Equal(s.Metadata, map[string]string{"grade": "silver", "a": "1", "b": "3"}) {
 		t.Error(s.Metadata)
 	}
-	origins := map[string]string{"/rights/orders": "policy:gold, key", "/rights/shop": "policy:gold, policy:silver", "/rights/own": "key",
-		"/metadata/grade": "policy:silver", "/metadata/a": "policy:gold", "/metadata/b": "key", "/expiresAt": "key"}
+	origins := map[string]string{
+		"/rights/orders": "policy:gold, key", "/rights/shop": "policy:gold, policy:silver", "/rights/own": "key",
+		"/metadata/grade": "policy:silver", "/metadata/a": "policy:gold", "/metadata/b": "key", "/expiresAt": "key",
+	}
 	if !maps.Equal(s.Origins, origins) {
 		t.Errorf("origins %v", s.Origins)
 	}
@@ -60,7 +64,8 @@ func TestAllows(t *testing.T) {
 	s := Merge(Key{Rights: []Right{
 		{API: "all"},
 		{API: "some", Endpoints: []EndpointRight{
-			{Methods: []string{"GET", "HEAD"}, Path: "/orders/{id}"}, {Path: "/files/**"}, {Methods: []string{"*"}, Path: "/slash/"}, {Methods: []string{"PUT"}, Path: "/"}, {Path: "/caf%c3%a9"}, {Path: "/주문"}, {Path: "/%61%2Db"}, {Path: "/n/{n:[0-9]+}"}}},
+			{Methods: []string{"GET", "HEAD"}, Path: "/orders/{id}"}, {Path: "/files/**"}, {Methods: []string{"*"}, Path: "/slash/"}, {Methods: []string{"PUT"}, Path: "/"}, {Path: "/caf%c3%a9"}, {Path: "/주문"}, {Path: "/%61%2Db"}, {Path: "/n/{n:[0-9]+}"},
+		}},
 		{API: "broken", Endpoints: []EndpointRight{{Path: "no"}}},
 		{API: "empty", Endpoints: []EndpointRight{}},
 	}}, nil)
@@ -68,13 +73,34 @@ func TestAllows(t *testing.T) {
 		call string
 		want bool
 	}{
-		{"all GET /", true}, {"all DELETE /any/thing", true}, {"other GET /", false},
-		{"some GET /orders/1", true}, {"some HEAD /orders/1", true}, {"some POST /orders/1", false}, {"some get /orders/1", false},
-		{"some GET /orders/", false}, {"some GET /orders", false}, {"some GET /orders/1/", false}, {"some GET /orders/1/2", false}, {"some GET /ordersx/1", false}, {"some GET /orders/%2F", true},
-		{"some GET /files", true}, {"some GET /files/", true}, {"some PUT /files/a/b/", true}, {"some GET /filesx", false},
-		{"some GET /slash/", true}, {"some GET /slash", false}, {"some PUT /", true}, {"some GET /", false},
-		{"some GET /caf%C3%A9", true}, {"some GET /%EC%A3%BC%EB%AC%B8", true}, {"some GET /a-b", true}, {"some GET /n/12", true}, {"some GET /n/x", false},
-		{"broken GET /no", false}, {"empty GET /", false},
+		{"all GET /", true},
+		{"all DELETE /any/thing", true},
+		{"other GET /", false},
+		{"some GET /orders/1", true},
+		{"some HEAD /orders/1", true},
+		{"some POST /orders/1", false},
+		{"some get /orders/1", false},
+		{"some GET /orders/", false},
+		{"some GET /orders", false},
+		{"some GET /orders/1/", false},
+		{"some GET /orders/1/2", false},
+		{"some GET /ordersx/1", false},
+		{"some GET /orders/%2F", true},
+		{"some GET /files", true},
+		{"some GET /files/", true},
+		{"some PUT /files/a/b/", true},
+		{"some GET /filesx", false},
+		{"some GET /slash/", true},
+		{"some GET /slash", false},
+		{"some PUT /", true},
+		{"some GET /", false},
+		{"some GET /caf%C3%A9", true},
+		{"some GET /%EC%A3%BC%EB%AC%B8", true},
+		{"some GET /a-b", true},
+		{"some GET /n/12", true},
+		{"some GET /n/x", false},
+		{"broken GET /no", false},
+		{"empty GET /", false},
 	} {
 		w := strings.Fields(c.call)
 		if got := s.Allows(w[0], w[1], w[2]); got != c.want {
@@ -119,7 +145,8 @@ func TestDecodeAndValidatePolicy(t *testing.T) {
 		`{"name":"x","rights":[{"api":"a","endpoints":[]}]}`: "/rights/0/endpoints length",
 		`{"name":"x","rights":[{"api":"a","endpoints":[{"path":"a"},{"path":"/{x:(}"},{"path":"/a//b"},{"path":"/../a"},{"path":"/*"},{"path":"/a%2fb"},{"path":"/%zz"},{"path":"/%1"},{"path":"/a?b"},{"path":"/{}"}]}]}`: strings.Join([]string{
 			"/rights/0/endpoints/0/path access.path_invalid", "/rights/0/endpoints/1/path access.path_invalid", "/rights/0/endpoints/2/path access.path_invalid", "/rights/0/endpoints/3/path access.path_invalid", "/rights/0/endpoints/4/path access.path_invalid",
-			"/rights/0/endpoints/5/path access.path_invalid", "/rights/0/endpoints/6/path access.path_invalid", "/rights/0/endpoints/7/path access.path_invalid", "/rights/0/endpoints/8/path access.path_invalid", "/rights/0/endpoints/9/path access.path_invalid"}, ", "),
+			"/rights/0/endpoints/5/path access.path_invalid", "/rights/0/endpoints/6/path access.path_invalid", "/rights/0/endpoints/7/path access.path_invalid", "/rights/0/endpoints/8/path access.path_invalid", "/rights/0/endpoints/9/path access.path_invalid",
+		}, ", "),
 		`{"name":"x","rights":[{"api":"a","endpoints":[{"path":"/","methods":["get","GET","GET"]}]}]}`: "/rights/0/endpoints/0/methods/0 access.method_invalid, /rights/0/endpoints/0/methods/2 duplicate_item",
 		`{"name":"x","metadata":{"a b":"c"}}`:    "/metadata/a b access.text_invalid",
 		`{"name":"x","metadata":{"a":"b\r\nc"}}`: "/metadata/a access.text_invalid",

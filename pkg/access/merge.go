@@ -37,8 +37,10 @@ type Session struct {
 // Origins has "/rights/API", "/metadata/NAME" and, for what only a key has,
 // "/expiresAt".
 func Merge(k Key, policies map[string]Policy) *Session {
-	s := &Session{Org: k.Org, KeyID: k.ID, Alias: k.Alias, Owner: k.Owner, Subject: k.Owner,
-		ExpiresAt: k.ExpiresAt, State: k.State, Metadata: map[string]string{}, Origins: map[string]string{}}
+	s := &Session{
+		Org: k.Org, KeyID: k.ID, Alias: k.Alias, Owner: k.Owner, Subject: k.Owner,
+		ExpiresAt: k.ExpiresAt, State: k.State, Metadata: map[string]string{}, Origins: map[string]string{},
+	}
 	if s.Subject == "" {
 		s.Subject = k.ID
 	}

@@ -122,8 +122,10 @@ func (v *findings) add(path string, code fault.Code, params map[string]any, form
 	if len(v.problems) >= most {
 		return new(fault.Problem) // more help nobody
 	}
-	v.problems = append(v.problems, fault.Problem{Code: code, Path: path, Params: params,
-		Message: fmt.Sprintf(format, args...), Severity: fault.Error})
+	v.problems = append(v.problems, fault.Problem{
+		Code: code, Path: path, Params: params,
+		Message: fmt.Sprintf(format, args...), Severity: fault.Error,
+	})
 	return &v.problems[len(v.problems)-1]
 }
 

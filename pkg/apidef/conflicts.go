@@ -125,8 +125,10 @@ func (x *Index) remove(e *entry) {
 }
 
 func newEntry(org string, d *Definition) *entry {
-	e := &entry{owner: owner{org, d.ID}, name: d.Name, path: d.Listen.Path, disabled: !d.IsActive(),
-		exact: d.Listen.Match.OrDefault() == Exact, groups: slices.Clone(d.Groups)}
+	e := &entry{
+		owner: owner{org, d.ID}, name: d.Name, path: d.Listen.Path, disabled: !d.IsActive(),
+		exact: d.Listen.Match.OrDefault() == Exact, groups: slices.Clone(d.Groups),
+	}
 	t, err := ParseListenPath(d.Listen.Path)
 	if err != nil {
 		return e

@@ -166,8 +166,12 @@ func TestAvailability(t *testing.T) {
 		available            bool
 		problems             int
 	}{
-		{"x.example", "/a/", "", false, 1}, {"X.example.", "/a", "a", true, 0}, {"", "/a", "", true, 0},
-		{"x.example", "bad", "", false, 1}, {"x.example:80", "/q", "", false, 1}, {"x.example", "/{p}", "", true, 1},
+		{"x.example", "/a/", "", false, 1},
+		{"X.example.", "/a", "a", true, 0},
+		{"", "/a", "", true, 0},
+		{"x.example", "bad", "", false, 1},
+		{"x.example:80", "/q", "", false, 1},
+		{"x.example", "/{p}", "", true, 1},
 	} {
 		got := x.Availability("o", c.domain, c.path, nil, c.except)
 		if got.Available != c.available || len(got.Problems) != c.problems {

@@ -132,8 +132,10 @@ func TestValidateRules(t *testing.T) {
 }
 
 func TestTargetsThatCannotBeCalled(t *testing.T) {
-	for _, url := range []string{"", "10.0.0.5:3000", "ftp://a", "http://", "http:///x", "http://a:0", "http://a:99999", "http://a:x", "http://a:", "http://u:p@a",
-		"http://a/?q", "http://a?", "http://a#f", "http://a#", " http://a", "http://a b", "http://a/../b", "http://*.a", "http://a_b..c", "http://[::1", "http:a", "http://a/{x}", "http://a\n", "http://주문.kr", "http://256.1.1.1"} {
+	for _, url := range []string{
+		"", "10.0.0.5:3000", "ftp://a", "http://", "http:///x", "http://a:0", "http://a:99999", "http://a:x", "http://a:", "http://u:p@a",
+		"http://a/?q", "http://a?", "http://a#f", "http://a#", " http://a", "http://a b", "http://a/../b", "http://*.a", "http://a_b..c", "http://[::1", "http:a", "http://a/{x}", "http://a\n", "http://주문.kr", "http://256.1.1.1",
+	} {
 		if checkTarget(url) == nil {
 			t.Errorf("%q was taken", url)
 		}

@@ -123,8 +123,10 @@ func TestForgedStaleAndReplayedNoticesAreDroppedAndCounted(t *testing.T) {
 		got := collect(b)
 		run(t, b)
 		make1 := func(k *trust.Keys, channel string, shift time.Duration, nonce string, generation int64) []byte {
-			msg, err := encodeNotice(k, channel, envelope{V: envelopeVersion, Kind: notice.ConfigChangedKind, Time: time.Now().Add(shift).UnixMilli(),
-				Nonce: nonce, Payload: fmt.Appendf(nil, `{"generation":%d}`, generation)})
+			msg, err := encodeNotice(k, channel, envelope{
+				V: envelopeVersion, Kind: notice.ConfigChangedKind, Time: time.Now().Add(shift).UnixMilli(),
+				Nonce: nonce, Payload: fmt.Appendf(nil, `{"generation":%d}`, generation),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -315,8 +317,10 @@ func mustSeal(t testing.TB, k *trust.Keys, domain string, plain []byte) []byte {
 func TestAFloodOfOutdatedMessagesIsNoFloodOfLines(t *testing.T) {
 	var log bytes.Buffer
 	b := New(nil, newKeys(t), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
-	old, err := encodeNotice(b.keys, noticeChannel, envelope{V: envelopeVersion, Kind: notice.ConfigChangedKind,
-		Time: time.Now().Add(-time.Hour).UnixMilli(), Nonce: "n", Payload: json.RawMessage(`{}`)})
+	old, err := encodeNotice(b.keys, noticeChannel, envelope{
+		V: envelopeVersion, Kind: notice.ConfigChangedKind,
+		Time: time.Now().Add(-time.Hour).UnixMilli(), Nonce: "n", Payload: json.RawMessage(`{}`),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func TestWhyACommandFails(t *testing.T) {
 		} {
 			err := dash.Ask(within(t, soon), "n1", cmd, nil, nil)
 			wantCode(t, err, code)
-			if err != nil && (strings.Contains(err.Error(), "details")) {
+			if err != nil && strings.Contains(err.Error(), "details") {
 				t.Errorf("%s: details left the node: %v", cmd, err)
 			}
 			if f := fault.As(err); cmd == "fault" && (f.Kind != fault.Invalid || f.Params["name"] != "orders") {

@@ -70,15 +70,19 @@ func (s Secret) resolve(env func(name string) (string, bool)) (Secret, *KeyError
 		case "file":
 			b, err := os.ReadFile(name)
 			if err != nil {
-				return "", &KeyError{Problem: fmt.Sprintf("the secret's file cannot be read: %v", err),
-					Mend: "make the file readable for the service's user, or correct the path in ${file:PATH}"}
+				return "", &KeyError{
+					Problem: fmt.Sprintf("the secret's file cannot be read: %v", err),
+					Mend:    "make the file readable for the service's user, or correct the path in ${file:PATH}",
+				}
 			}
 			out.WriteString(strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"))
 		case "env":
 			v, ok := env(name)
 			if !ok {
-				return "", &KeyError{Problem: fmt.Sprintf("the environment has no variable %s", name),
-					Mend: "set it for the service, or correct the name in ${env:NAME}"}
+				return "", &KeyError{
+					Problem: fmt.Sprintf("the environment has no variable %s", name),
+					Mend:    "set it for the service, or correct the name in ${env:NAME}",
+				}
 			}
 			out.WriteString(v)
 		}

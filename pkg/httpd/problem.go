@@ -54,8 +54,10 @@ func ProblemOf(err error) Problem {
 		f = fault.New(fault.TooLarge, "body.too_large", "The body is larger than %d bytes.", large.Limit).With("limit", large.Limit)
 	}
 	if f == nil || f.Kind == fault.Internal {
-		p := Problem{Type: "about:blank", Status: http.StatusInternalServerError, Code: InternalCode,
-			Title: "Something went wrong on our side; the log has the details under this request's id."}
+		p := Problem{
+			Type: "about:blank", Status: http.StatusInternalServerError, Code: InternalCode,
+			Title: "Something went wrong on our side; the log has the details under this request's id.",
+		}
 		if f != nil && f.Code != "" {
 			p.Code = f.Code
 		}

@@ -221,8 +221,10 @@ func (c *checker) add(at string, code fault.Code, params map[string]any, format 
 	if len(c.problems) >= most {
 		return new(fault.Problem) // more help nobody
 	}
-	c.problems = append(c.problems, fault.Problem{Code: code, Path: at, Params: params,
-		Message: fmt.Sprintf(format, args...), Severity: fault.Error})
+	c.problems = append(c.problems, fault.Problem{
+		Code: code, Path: at, Params: params,
+		Message: fmt.Sprintf(format, args...), Severity: fault.Error,
+	})
 	return &c.problems[len(c.problems)-1]
 }
 

@@ -97,8 +97,10 @@ func TestSchemaCheck(t *testing.T) {
 }
 
 func TestSchemasThatCannotBeCheckedAreRefused(t *testing.T) {
-	for _, text := range []string{``, `1`, `{"oneOf":[]}`, `{"type":1}`, `{"pattern":"("}`, `{"$ref":"#/$defs/no"}`, `{"$ref":"http://x"}`, `{"minimum":"1"}`,
-		`{"minimum":1e400}`, `{"properties":{"a":{"if":{}}}}`, `{"properties":[]}`, `{"items":3}`, `{"format":"email"}`, `{"format":1}`} {
+	for _, text := range []string{
+		``, `1`, `{"oneOf":[]}`, `{"type":1}`, `{"pattern":"("}`, `{"$ref":"#/$defs/no"}`, `{"$ref":"http://x"}`, `{"minimum":"1"}`,
+		`{"minimum":1e400}`, `{"properties":{"a":{"if":{}}}}`, `{"properties":[]}`, `{"items":3}`, `{"format":"email"}`, `{"format":1}`,
+	} {
 		if _, err := Parse([]byte(text), formats); err == nil {
 			t.Errorf("%s was taken", text)
 		}

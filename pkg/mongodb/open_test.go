@@ -74,7 +74,8 @@ func TestAnAbsentServerIsToldInTime(t *testing.T) {
 	_ = l.Close()
 	start := time.Now()
 	_, _, err = mongodb.Open(t.Context(), mongodb.Config{
-		URL: config.Secret("mongodb://user:hunter2@" + addr), Database: "x", ServerSelectionTimeout: 200 * time.Millisecond})
+		URL: config.Secret("mongodb://user:hunter2@" + addr), Database: "x", ServerSelectionTimeout: 200 * time.Millisecond,
+	})
 	if err == nil || !strings.Contains(err.Error(), "nothing listens at the URL's address") {
 		t.Errorf("got %v", err)
 	}

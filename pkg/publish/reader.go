@@ -183,8 +183,10 @@ const maxNoted = 20
 
 func (e *IncompleteError) note(path, format string, args ...any) {
 	if len(e.fault.Problems) < maxNoted {
-		e.fault.Problems = append(e.fault.Problems, fault.Problem{Code: "root.incomplete", Path: path,
-			Message: fmt.Sprintf(format, args...), Severity: fault.Error})
+		e.fault.Problems = append(e.fault.Problems, fault.Problem{
+			Code: "root.incomplete", Path: path,
+			Message: fmt.Sprintf(format, args...), Severity: fault.Error,
+		})
 	}
 }
 

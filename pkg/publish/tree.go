@@ -102,8 +102,10 @@ func (t *Tree) Items() iter.Seq[Item] {
 
 // Root makes the root of the present items.
 func (t *Tree) Root(epoch, generation int64, issuedAt time.Time) *Root {
-	r := &Root{V: rootVersion, Epoch: epoch, Generation: generation, Group: t.group,
-		IssuedAt: issuedAt.UTC().Truncate(time.Millisecond)}
+	r := &Root{
+		V: rootVersion, Epoch: epoch, Generation: generation, Group: t.group,
+		IssuedAt: issuedAt.UTC().Truncate(time.Millisecond),
+	}
 	for i := range t.parts {
 		p := &t.parts[i]
 		if p.stale {

@@ -102,8 +102,10 @@ func TestPasswordAndTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	good := redisdb.Config{Addresses: []string{m.Addr()}, Username: "sluice", Password: "secret",
-		TLS: redisdb.TLS{Enabled: true, CAFile: ca, ServerName: "redis.test"}}
+	good := redisdb.Config{
+		Addresses: []string{m.Addr()}, Username: "sluice", Password: "secret",
+		TLS: redisdb.TLS{Enabled: true, CAFile: ca, ServerName: "redis.test"},
+	}
 	if _, err := redisdb.Ping(testenv.Context(t, 10*time.Second), open(t, good)); err != nil {
 		t.Errorf("with the right settings: %v", err)
 	}
@@ -136,8 +138,10 @@ func certificate(t *testing.T, dir string) (pair tls.Certificate, caFile string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"redis.test"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"redis.test"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)

@@ -27,8 +27,10 @@ func TestFirstToReturnEndsAll(t *testing.T) {
 		"with an error":    {func(context.Context) error { return boom }, "bad: boom"},
 		"without an error": {func(context.Context) error { return nil }, ""},
 		"with a signal":    {func(context.Context) error { return run.ErrSignal }, ""},
-		"by itself canceled": {func(context.Context) error { return context.Canceled },
-			"bad: context canceled"},
+		"by itself canceled": {
+			func(context.Context) error { return context.Canceled },
+			"bad: context canceled",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var g run.Group

@@ -100,8 +100,10 @@ func (d *decoder) pattern() string {
 }
 
 func (d *decoder) wrongType(n *Node, expected string) {
-	d.add(fault.Problem{Code: CodeType, Message: fmt.Sprintf("this must be %s, not %s", expected, n.Kind),
-		Params: map[string]any{"expected": expected, "got": n.Kind.String()}})
+	d.add(fault.Problem{
+		Code: CodeType, Message: fmt.Sprintf("this must be %s, not %s", expected, n.Kind),
+		Params: map[string]any{"expected": expected, "got": n.Kind.String()},
+	})
 }
 
 func (d *decoder) value(n *Node, v reflect.Value) {
@@ -196,8 +198,10 @@ const listedNames = 12
 
 func (d *decoder) unknown(name string, fields []field) {
 	if d.o.Planned != nil && d.o.Planned(d.pattern()) {
-		d.add(fault.Problem{Code: CodeNotAvailable, Params: map[string]any{"name": Brief(name)},
-			Message: fmt.Sprintf("%q is not available yet; remove it, so that nobody relies on it", Brief(name))})
+		d.add(fault.Problem{
+			Code: CodeNotAvailable, Params: map[string]any{"name": Brief(name)},
+			Message: fmt.Sprintf("%q is not available yet; remove it, so that nobody relies on it", Brief(name)),
+		})
 		return
 	}
 	known := make([]string, len(fields))
@@ -296,11 +300,15 @@ func (d *decoder) number(err error, raw string) {
 	if err == nil {
 		return
 	}
-	p := fault.Problem{Code: CodeType, Message: fmt.Sprintf("%s is not a whole number", Brief(raw)),
-		Params: map[string]any{"expected": "a whole number", "got": Brief(raw)}}
+	p := fault.Problem{
+		Code: CodeType, Message: fmt.Sprintf("%s is not a whole number", Brief(raw)),
+		Params: map[string]any{"expected": "a whole number", "got": Brief(raw)},
+	}
 	if errors.Is(err, strconv.ErrRange) || !strings.ContainsAny(raw, ".eE") {
-		p = fault.Problem{Code: CodeRange, Message: fmt.Sprintf("%s does not fit here", Brief(raw)),
-			Params: map[string]any{"got": Brief(raw)}}
+		p = fault.Problem{
+			Code: CodeRange, Message: fmt.Sprintf("%s does not fit here", Brief(raw)),
+			Params: map[string]any{"got": Brief(raw)},
+		}
 	}
 	d.add(p)
 }

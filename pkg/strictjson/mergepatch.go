@@ -16,13 +16,17 @@ import (
 func MergePatch(text, patch []byte) ([]byte, error) {
 	target, problems := Parse(text, Options{})
 	if len(problems) > 0 {
-		return nil, &fault.Fault{Kind: fault.Invalid, Code: "document.invalid",
-			Message: "the document that the patch applies to is not valid JSON", Problems: problems}
+		return nil, &fault.Fault{
+			Kind: fault.Invalid, Code: "document.invalid",
+			Message: "the document that the patch applies to is not valid JSON", Problems: problems,
+		}
 	}
 	change, problems := Parse(patch, Options{})
 	if len(problems) > 0 {
-		return nil, &fault.Fault{Kind: fault.Invalid, Code: "patch.invalid",
-			Message: "the merge patch is not valid JSON", Problems: problems}
+		return nil, &fault.Fault{
+			Kind: fault.Invalid, Code: "patch.invalid",
+			Message: "the merge patch is not valid JSON", Problems: problems,
+		}
 	}
 	m := merger{text: text, patch: patch}
 	m.out.Grow(len(text) + len(patch))

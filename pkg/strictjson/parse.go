@@ -152,8 +152,10 @@ type parser struct {
 
 func (p *parser) add(code fault.Code, params map[string]any, format string, args ...any) {
 	if len(p.problems) < maxProblems {
-		p.problems = append(p.problems, fault.Problem{Code: code, Path: p.path.pointer(),
-			Message: fmt.Sprintf(format, args...), Params: params, Severity: fault.Error})
+		p.problems = append(p.problems, fault.Problem{
+			Code: code, Path: p.path.pointer(),
+			Message: fmt.Sprintf(format, args...), Params: params, Severity: fault.Error,
+		})
 	}
 }
 

@@ -40,10 +40,12 @@ func TestDecodeFillsEveryKindOfField(t *testing.T) {
 		t.Fatal(problems)
 	}
 	zero, seven := 0, 7
-	want := &sample{Name: "aé😀\n", Small: -128, Whole: 65535, Ratio: 1500, On: true,
+	want := &sample{
+		Name: "aé😀\n", Small: -128, Whole: 65535, Ratio: 1500, On: true,
 		At: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), Any: map[string]any{"x": []any{1.0}},
 		Raw: json.RawMessage(`{"k" : 1}`), Inner: inner{&zero, []string{"x", "y"}}, List: []inner{{Count: &seven}},
-		Named: map[string]inner{"one": {Tags: []string{}}}, Bag: map[string]json.RawMessage{"f": json.RawMessage(`"off"`)}}
+		Named: map[string]inner{"one": {Tags: []string{}}}, Bag: map[string]json.RawMessage{"f": json.RawMessage(`"off"`)},
+	}
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %+v\nwant %+v", got, want)
 	}
@@ -154,8 +156,10 @@ func TestSyntaxProblemsNameLineAndColumn(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	known := []string{"timeouts", "targets", "path", "preserveHost"}
-	for name, want := range map[string]string{"timeout": "timeouts", "Targets": "targets", "tragets": "targets", "paht": "path",
-		"preserve_host": "preserveHost", "upstream": "", "": "", strings.Repeat("p", 100): ""} {
+	for name, want := range map[string]string{
+		"timeout": "timeouts", "Targets": "targets", "tragets": "targets", "paht": "path",
+		"preserve_host": "preserveHost", "upstream": "", "": "", strings.Repeat("p", 100): "",
+	} {
 		if got := Nearest(name, known); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
 		}

@@ -64,8 +64,10 @@ func hostile() []string {
 func key(id string, n int) keys.Stored {
 	at := base.Add(time.Duration(n) * time.Second)
 	return keys.Stored{
-		Key: access.Key{ID: id, Org: "default", Prefix: "slc_" + id, Alias: "alias of " + id, State: access.KeyActive,
-			Version: 1, CreatedAt: at, UpdatedAt: at},
+		Key: access.Key{
+			ID: id, Org: "default", Prefix: "slc_" + id, Alias: "alias of " + id, State: access.KeyActive,
+			Version: 1, CreatedAt: at, UpdatedAt: at,
+		},
 		Hashes: []string{"hash of " + id},
 	}
 }

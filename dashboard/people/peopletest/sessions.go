@@ -31,8 +31,10 @@ func RunSessions(t *testing.T, open func(t *testing.T) people.Sessions) {
 }
 
 func session(id, userID string) people.Session {
-	return people.Session{ID: id, UserID: userID, CSRF: "csrf of " + id, CreatedAt: base, SeenAt: base.Add(time.Minute),
-		ExpiresAt: base.Add(time.Hour), Address: "192.0.2.1", Agent: "Mozilla/5.0 (X11; Linux x86_64)"}
+	return people.Session{
+		ID: id, UserID: userID, CSRF: "csrf of " + id, CreatedAt: base, SeenAt: base.Add(time.Minute),
+		ExpiresAt: base.Add(time.Hour), Address: "192.0.2.1", Agent: "Mozilla/5.0 (X11; Linux x86_64)",
+	}
 }
 
 func put(t *testing.T, s people.Sessions, all ...people.Session) {

@@ -31,8 +31,10 @@ func RunTokens(t *testing.T, open func(t *testing.T) people.Tokens) {
 }
 
 func token(id string) people.Token {
-	return people.Token{ID: id, Org: "default", UserID: "u1", Name: "CI of " + id, Prefix: "slt_" + id, Hash: "hash of " + id,
-		Role: people.Operator, CreatedAt: base, ExpiresAt: base.Add(time.Hour)}
+	return people.Token{
+		ID: id, Org: "default", UserID: "u1", Name: "CI of " + id, Prefix: "slt_" + id, Hash: "hash of " + id,
+		Role: people.Operator, CreatedAt: base, ExpiresAt: base.Add(time.Hour),
+	}
 }
 
 func wantToken(t *testing.T, s people.Tokens, want people.Token) {
@@ -48,8 +50,10 @@ func tokensRoundTrip(t *testing.T, s people.Tokens) {
 		wantErr(t, fmt.Sprintf("ByHash(%q)", text), err, people.ErrNotFound)
 	}
 	for _, text := range hostile() {
-		v := people.Token{ID: "id" + text, Org: text, UserID: text, Name: text, Prefix: text, Hash: text, Role: people.Role(text),
-			CreatedAt: base, ExpiresAt: base.Add(time.Hour), UsedAt: base.Add(time.Second)}
+		v := people.Token{
+			ID: "id" + text, Org: text, UserID: text, Name: text, Prefix: text, Hash: text, Role: people.Role(text),
+			CreatedAt: base, ExpiresAt: base.Add(time.Hour), UsedAt: base.Add(time.Second),
+		}
 		must(t, s.Insert(t.Context(), v))
 		wantToken(t, s, v)
 	}

@@ -33,8 +33,10 @@ func RunUsers(t *testing.T, open func(t *testing.T) people.Users) {
 }
 
 func user(id string) people.User {
-	return people.User{ID: id, Org: "default", Login: id + "@example.com", Name: "Kim " + id, PasswordHash: "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA",
-		Role: people.Operator, Version: 1, CreatedAt: base, UpdatedAt: base}
+	return people.User{
+		ID: id, Org: "default", Login: id + "@example.com", Name: "Kim " + id, PasswordHash: "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA",
+		Role: people.Operator, Version: 1, CreatedAt: base, UpdatedAt: base,
+	}
 }
 
 func wantUser(t *testing.T, s people.Users, want people.User) {
@@ -49,8 +51,10 @@ func wantUser(t *testing.T, s people.Users, want people.User) {
 
 func usersRoundTrip(t *testing.T, s people.Users) {
 	for i, text := range hostile() {
-		u := people.User{ID: "id" + text, Org: text, Login: text, Name: text, PasswordHash: text, MustChange: i%2 == 0, Role: people.Role(text),
-			Suspended: i%3 == 0, Locale: text, TimeZone: text, Theme: text, Version: int64(i) << 33, CreatedAt: base, UpdatedAt: base.Add(time.Millisecond)}
+		u := people.User{
+			ID: "id" + text, Org: text, Login: text, Name: text, PasswordHash: text, MustChange: i%2 == 0, Role: people.Role(text),
+			Suspended: i%3 == 0, Locale: text, TimeZone: text, Theme: text, Version: int64(i) << 33, CreatedAt: base, UpdatedAt: base.Add(time.Millisecond),
+		}
 		must(t, s.Insert(t.Context(), u))
 		wantUser(t, s, u)
 	}

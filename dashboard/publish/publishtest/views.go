@@ -56,8 +56,10 @@ func object(id string, rev int64) publish.Object {
 }
 
 func tombstone(id string, rev int64) publish.Object {
-	return publish.Object{Org: "default", Kind: publish.KindAPI, ID: id, Rev: rev, Deleted: true,
-		UpdatedAt: base.Add(time.Duration(rev) * time.Second), UpdatedBy: publish.Author{Kind: "user", ID: "u1", Name: "김하나"}}
+	return publish.Object{
+		Org: "default", Kind: publish.KindAPI, ID: id, Rev: rev, Deleted: true,
+		UpdatedAt: base.Add(time.Duration(rev) * time.Second), UpdatedBy: publish.Author{Kind: "user", ID: "u1", Name: "김하나"},
+	}
 }
 
 func apply(t *testing.T, v publish.Views, objects ...publish.Object) {
@@ -101,8 +103,10 @@ func viewsRoundTrip(t *testing.T, v publish.Views) {
 	bare := object("bare", 1)
 	bare.Summary = publish.Summary{}
 	full := object("full", 2)
-	full.Summary = publish.Summary{Name: "Orders 주문", State: "disabled", Tags: []string{"Team A", "pci", "a.b$c"},
-		Groups: []string{"edge", "internal"}, Search: []string{"orders 주문", "full", "/orders", "*.example.com"}}
+	full.Summary = publish.Summary{
+		Name: "Orders 주문", State: "disabled", Tags: []string{"Team A", "pci", "a.b$c"},
+		Groups: []string{"edge", "internal"}, Search: []string{"orders 주문", "full", "/orders", "*.example.com"},
+	}
 	policy := object("full", 3)
 	policy.Kind = publish.KindPolicy
 	other := object("full", 4)

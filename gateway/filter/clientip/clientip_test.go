@@ -76,8 +76,10 @@ func TestLongListsAreBounded(t *testing.T) {
 }
 
 func TestClaimsOfUntrustedPeersAreDropped(t *testing.T) {
-	names := []string{"X-Forwarded-For", "X_Forwarded_For", "x.forwarded.for", "X-Forwarded_Host", "X-Forwarded-Prefix", "X-Forwarded-Server", "X-Real-IP", "X_Real_IP",
-		"True-Client-IP", "CF-Connecting-IP", "X-Client-IP", "X-Original-URL", "X-Rewrite-URL", "X-Cluster-Client-IP", "Fastly-Client-IP", "Forwarded", "Client-IP"}
+	names := []string{
+		"X-Forwarded-For", "X_Forwarded_For", "x.forwarded.for", "X-Forwarded_Host", "X-Forwarded-Prefix", "X-Forwarded-Server", "X-Real-IP", "X_Real_IP",
+		"True-Client-IP", "CF-Connecting-IP", "X-Client-IP", "X-Original-URL", "X-Rewrite-URL", "X-Cluster-Client-IP", "Fastly-Client-IP", "Forwarded", "Client-IP",
+	}
 	b := filtertest.Get("/").Header("X-Kept", "1").Header("Via", "1.1 evil")
 	for _, n := range names {
 		b.Header(n, "127.0.0.1")

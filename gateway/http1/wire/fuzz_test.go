@@ -153,8 +153,10 @@ func decode(in []byte, step int, zero bool) (body, rest []byte, tr *message.Head
 // FuzzChunked: however the bytes come and are asked for, the result is the same;
 // and what we accept, net/http accepts with the same body.
 func FuzzChunked(f *testing.F) {
-	for _, s := range []string{"0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\nrest", "3;x=\"y\"\r\nabc\r\n1\r\nd\r\n0\r\nA: b\r\n\r\n", "ffffffffffffffffff\r\n", "1\r\na\n0\r\n\r\n",
-		"00000003\r\nabc\r\n00\r\n\r\n", "3 \r\nabc\r\n0\r\n\r\n"} {
+	for _, s := range []string{
+		"0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\nrest", "3;x=\"y\"\r\nabc\r\n1\r\nd\r\n0\r\nA: b\r\n\r\n", "ffffffffffffffffff\r\n", "1\r\na\n0\r\n\r\n",
+		"00000003\r\nabc\r\n00\r\n\r\n", "3 \r\nabc\r\n0\r\n\r\n",
+	} {
 		f.Add([]byte(s), byte(3))
 	}
 	f.Fuzz(func(t *testing.T, in []byte, step byte) {
@@ -189,8 +191,10 @@ func FuzzChunked(f *testing.F) {
 
 // FuzzResponseHead: what we accept of a response, net/http reads the same.
 func FuzzResponseHead(f *testing.F) {
-	for _, s := range []string{"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.0 404\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-		"HTTP/1.1 304 \r\nA:b\r\n\r\n", "HTTP/1.1 200 OK\nA: b\n\n"} {
+	for _, s := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.0 404\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"HTTP/1.1 304 \r\nA:b\r\n\r\n", "HTTP/1.1 200 OK\nA: b\n\n",
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {

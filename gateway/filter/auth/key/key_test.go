@@ -41,8 +41,10 @@ func spec() filter.Spec {
 	expired.ExpiresAt = now()
 	expiring.ExpiresAt = now().Add(time.Second)
 	foreign.Org = "other"
-	return auth.Spec(auth.Methods{Key: key.Make(ring{"good": active("k_1"), "good2": active("k_2"), "suspended": suspended,
-		"expired": expired, "expiring": expiring, "foreign": foreign, "revoked": key.ErrRevoked, "away": errAway}, now)})
+	return auth.Spec(auth.Methods{Key: key.Make(ring{
+		"good": active("k_1"), "good2": active("k_2"), "suspended": suspended,
+		"expired": expired, "expiring": expiring, "foreign": foreign, "revoked": key.ErrRevoked, "away": errAway,
+	}, now)})
 }
 
 const everywhere = `{"any":[{"key":{"in":[{"header":"Authorization"},{"header":"X-Api-Key"},{"query":"api_key"},{"cookie":"key"}]}}]}`
