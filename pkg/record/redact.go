@@ -129,8 +129,8 @@ func looksLikeJSON(b []byte) bool {
 func (r *Record) Shrink(limit int) bool {
 	size := func() int { return len(r.Append(nil)) }
 	steps := []func(){
-		func() { r.Response.drop() },
-		func() { r.Request.drop() },
+		func() { r.Response = r.Response.bodiless() },
+		func() { r.Request = r.Request.bodiless() },
 		func() { r.Request, r.Response = nil, nil },
 		func() {
 			for field := 1; field <= 31; field++ {
@@ -151,9 +151,10 @@ func (r *Record) Shrink(limit int) bool {
 	return size() <= limit
 }
 
-func (c *Capture) drop() {
-	if c != nil {
-		c.Truncated = c.Truncated || len(c.Body) > 0
-		c.Body = nil
+// bodiless is a copy: the capture may be shared with another record.
+func (c *Capture) bodiless() *Capture {
+	if c == nil {
+		return nil
 	}
+	return &Capture{Header: c.Header, Size: c.Size, Truncated: c.Truncated || len(c.Body) > 0}
 }
