@@ -158,6 +158,10 @@ func (r *Reader) next(ctx context.Context) (entries []redis.XMessage, again bool
 		r.cursor = ""
 	}
 	if now := time.Now(); !now.Before(r.claimAt) {
+		// That there is a reader; Redis's own idle times are not the same everywhere.
+		if err := r.rdb.HSet(ctx, positionsKey(r.shard), r.o.Group+"/@", now.UnixMilli()).Err(); err != nil {
+			return nil, false, err
+		}
 		entries, r.claimFrom, err = r.rdb.XAutoClaim(ctx, &redis.XAutoClaimArgs{
 			Stream: stream, Group: r.o.Group, Consumer: r.o.Consumer, MinIdle: r.o.ClaimAfter, Start: r.claimFrom, Count: int64(r.o.Batches),
 		}).Result()

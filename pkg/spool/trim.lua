@@ -28,13 +28,8 @@ for _, fields in ipairs(info) do
   if tonumber(g['pending']) > 0 then
     need = parse(redis.call('XPENDING', KEYS[1], g['name'])[2])
   end
-  local idle = now - (tonumber(redis.call('HGET', KEYS[3], g['name'] .. '/@')) or now)
-  for _, c in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], g['name'])) do
-    for i = 1, #c, 2 do
-      if c[i] == 'idle' then idle = math.min(idle, tonumber(c[i + 1])) end
-    end
-  end
-  local guarded = idle < tonumber(ARGV[2])
+  local seen = tonumber(redis.call('HGET', KEYS[3], g['name'] .. '/@')) or now
+  local guarded = now - seen < tonumber(ARGV[2])
   groups[#groups + 1] = {name = g['name'], need = need, guarded = guarded, entries = 0, records = 0}
   if guarded then
     if slowest == nil or less(need, slowest) then slowest = need end
