@@ -78,11 +78,11 @@ func TestProtoFileIsTheCode(t *testing.T) {
 	}
 	got := map[protowire.Number]protowire.Type{}
 	for b := full().Append(nil); len(b) > 0; {
-		num, typ, n := protowire.ConsumeField(b)
+		num, _, n := protowire.ConsumeField(b)
 		if n < 0 {
 			t.Fatal(protowire.ParseError(n))
 		}
-		_, typ, _ = protowire.ConsumeTag(b)
+		_, typ, _ := protowire.ConsumeTag(b)
 		got[num], b = typ, b[n:]
 	}
 	if len(want) != 36 || !reflect.DeepEqual(got, want) {

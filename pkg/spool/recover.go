@@ -49,12 +49,11 @@ func (p *Producer) recover() error {
 			}
 			continue
 		}
-		if err := p.recoverSlab(old); err != nil {
-			p.o.Log.Error("records of a killed process stay for the next start", "file", path, "error", err)
-			err = old.close(false)
-		} else {
-			err = old.close(true)
+		whole := p.recoverSlab(old)
+		if whole != nil {
+			p.o.Log.Error("records of a killed process stay for the next start", "file", path, "error", whole)
 		}
+		err = old.close(whole == nil)
 		if err != nil {
 			return err
 		}

@@ -149,7 +149,7 @@ func TestIDs(t *testing.T) {
 			t.Errorf("%q is an id", bad)
 		}
 	}
-	if NewStartID() == NewStartID() {
+	if a, b := NewStartID(), NewStartID(); a == b {
 		t.Error("two starts have one id")
 	}
 }
