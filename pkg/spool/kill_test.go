@@ -176,7 +176,7 @@ func withNumbers(t *testing.T, file []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sp, err := openSpill(dir, 1<<30, func(int, uint64) {})
+	sp, err := openSpill(dir, 1<<30, func(int64) {})
 	if err != nil {
 		t.Fatal(err)
 	}

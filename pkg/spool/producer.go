@@ -240,7 +240,8 @@ func (p *Producer) lose(sh *shard, reason *atomic.Uint64) bool {
 	return false
 }
 
-func (p *Producer) droppedFromDisk(_ int, records uint64) { p.count.lostDisk.Add(records) }
+// droppedFromDisk counts; adding the two's complement of a number subtracts it.
+func (p *Producer) droppedFromDisk(records int64) { p.count.lostDisk.Add(uint64(records)) }
 
 func (sh *shard) setMark() {
 	sh.mu.Lock()

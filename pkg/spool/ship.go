@@ -117,8 +117,8 @@ func (p *Producer) spillShard(sh *shard) {
 	sh.io.Lock()
 	defer sh.io.Unlock()
 	if !sh.copied && len(sh.flight) > 0 {
-		for i, s := range sh.flight {
-			p.spillFrame(sh, s, sh.frames[i])
+		for i := range sh.flight {
+			p.spillFrame(sh, sh.frames[i], 0) // a copy that is dropped is no loss
 		}
 		sh.copied = true
 	}
@@ -130,15 +130,15 @@ func (p *Producer) spillShard(sh *shard) {
 		var raw []byte
 		h := s.header(p.start)
 		raw, sh.press = frame.Append(nil, &h, s.body(), sh.press)
-		p.spillFrame(sh, s, raw)
+		p.spillFrame(sh, raw, s.count())
 		p.slab.release(s)
 	}
 }
 
-func (p *Producer) spillFrame(sh *shard, s *slot, raw []byte) {
-	if err := p.spill.append(sh.n, raw, s.count()); err != nil {
-		p.o.Log.Error("a batch of records is lost: the disk does not take it", "shard", sh.n, "records", s.count(), "error", err)
-		p.count.lostDisk.Add(uint64(s.count()))
+func (p *Producer) spillFrame(sh *shard, raw []byte, records int) {
+	if err := p.spill.append(sh.n, raw, records); err != nil {
+		p.o.Log.Error("a batch of records is lost: the disk does not take it", "shard", sh.n, "records", records, "error", err)
+		p.count.lostDisk.Add(uint64(records))
 		sh.setMark()
 		return
 	}

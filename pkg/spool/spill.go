@@ -21,7 +21,7 @@ type spill struct {
 	dir     string
 	budget  int64
 	segSize int64
-	dropped func(shard int, records uint64) // called with the lock held
+	dropped func(records int64) // called with the lock held; negative: they arrived after all
 
 	mu       sync.Mutex
 	segments []*segment // oldest first
@@ -37,6 +37,7 @@ type segment struct {
 	size    int64
 	read    int64          // bytes that were shipped
 	records uint64         // not shipped yet
+	counts  []int          // of it each frame's part; 0 of a copy
 	ends    []frame.Header // of each start the last frame
 	closed  bool           // takes no more
 	gone    bool
@@ -53,7 +54,7 @@ const (
 )
 
 // openSpill reads what earlier starts left. A segment's torn end is cut off.
-func openSpill(dir string, budget int64, dropped func(int, uint64)) (*spill, error) {
+func openSpill(dir string, budget int64, dropped func(int64)) (*spill, error) {
 	s := &spill{dir: dir, budget: budget, segSize: min(max(budget/16, 64<<10), 4<<20), dropped: dropped, next: 1}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -104,6 +105,7 @@ func (g *segment) scan() (err error) {
 		}
 		g.size += 4 + int64(len(raw))
 		g.records += uint64(h.Count)
+		g.counts = append(g.counts, h.Count)
 		g.note(h.Header)
 	}
 }
@@ -185,6 +187,7 @@ func (s *spill) write(shard int, raw []byte, records int) error {
 	}
 	seg.size += int64(len(b))
 	seg.records += uint64(records)
+	seg.counts = append(seg.counts, records)
 	if h, err := frame.Parse(raw); err == nil {
 		seg.note(h.Header)
 	}
@@ -213,7 +216,7 @@ func (s *spill) dropOldest() {
 }
 
 func (s *spill) lose(seg *segment) {
-	s.dropped(seg.shard, seg.records)
+	s.dropped(int64(seg.records))
 	s.forget(seg)
 	if seg.records == 0 {
 		return // marks alone; or else a budget too small for marks would go in circles
@@ -262,14 +265,17 @@ func (s *spill) peek(shard, frames, size int) chunk {
 func (s *spill) advance(c chunk, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.seg.gone {
-		return // dropped meanwhile, and counted as lost although it arrived: the reader's count is the exact one
-	}
 	for _, raw := range c.frames[:n] {
 		c.seg.read += 4 + int64(len(raw))
-		if h, err := frame.Parse(raw); err == nil {
-			c.seg.records -= min(uint64(h.Count), c.seg.records)
+		records := c.seg.counts[0]
+		c.seg.counts = c.seg.counts[1:]
+		c.seg.records -= uint64(records)
+		if c.seg.gone { // dropped while it was on the way
+			s.dropped(-int64(records))
 		}
+	}
+	if c.seg.gone {
+		return
 	}
 	if c.seg.read >= c.seg.size {
 		s.forget(c.seg)

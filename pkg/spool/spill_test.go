@@ -32,10 +32,10 @@ func sequences(t *testing.T, s *spill, shard int) (list []uint64) {
 	}
 }
 
-func newSpill(t *testing.T, dir string, budget int64) (*spill, *uint64) {
+func newSpill(t *testing.T, dir string, budget int64) (*spill, *int64) {
 	t.Helper()
-	lost := new(uint64)
-	s, err := openSpill(dir, budget, func(_ int, n uint64) { *lost += n })
+	lost := new(int64)
+	s, err := openSpill(dir, budget, func(n int64) { *lost += n })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestTheOldestIsDroppedAndTold(t *testing.T) {
 			records, last = records+10, seq
 		}
 	}
-	if *lost == 0 || records+*lost != 10*n || last != n {
+	if *lost == 0 || int64(records)+*lost != 10*n || last != n {
 		t.Errorf("%d arrived, %d lost, last %d", records, *lost, last)
 	}
 }
