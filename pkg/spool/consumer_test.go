@@ -398,3 +398,18 @@ func TestReadersSayWhatTheyNeed(t *testing.T) {
 		t.Error("a group that does not exist has a position")
 	}
 }
+
+func TestWhatNobodyReadIsNotEvicted(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		rdb := s.Client()
+		_, more := filled(t, rdb, 0)
+		slow := reader(t, rdb, ReaderOptions{Group: "slow"})
+		read(t, slow, 0)
+		more(20)
+		read(t, slow, 8) // in work
+		trimmed, err := Trim(t.Context(), rdb, 0, TrimOptions{Budget: 1000})
+		if err != nil || trimmed.Evicted != 0 || trimmed.Entries != 20 || trimmed.Bytes < 1000 {
+			t.Errorf("%+v, %v", trimmed, err)
+		}
+	})
+}

@@ -113,3 +113,16 @@ func TestAPausedRedis(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+func TestAddDoesNotAllocate(t *testing.T) {
+	p := opened(t, testenv.Redis(t), Options{Dir: t.TempDir(), Slots: 200})
+	list := traffic(100)
+	n := 0
+	if allocs := testing.AllocsPerRun(10_000, func() {
+		if n++; !p.Add(&list[n%len(list)]) {
+			t.Fatal("full")
+		}
+	}); allocs != 0 {
+		t.Errorf("%v allocations for one record", allocs)
+	}
+}
