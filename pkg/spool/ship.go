@@ -1,0 +1,274 @@
+package spool
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sluice-gateway/sluice/pkg/spool/frame"
+)
+
+//go:embed append.lua
+var appendScript string
+
+const (
+	perPipeline  = 8       // frames that are on the way to a shard at once
+	pipelineSize = 1 << 20 // and about their bytes
+	retryFirst   = 100 * time.Millisecond
+	retryMost    = 2 * time.Second
+	callTimeout  = 5 * time.Second
+)
+
+var (
+	errFull  = errors.New("the stream has used its budget")
+	errAgain = errors.New("the script was loaded")
+)
+
+// Run ships batches until ctx ends: an actor. Its error is always ctx's. Call
+// Close after it.
+func (p *Producer) Run(ctx context.Context) error {
+	var wait sync.WaitGroup
+	for _, sh := range p.shards {
+		wait.Go(func() { p.runShard(ctx, sh) })
+	}
+	wait.Go(func() { p.runSpiller(ctx) })
+	tick := time.NewTicker(max(p.o.FlushEvery/10, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			wait.Wait()
+			return ctx.Err()
+		case now := <-tick.C:
+			p.flush(now.Add(-p.o.FlushEvery))
+		}
+	}
+}
+
+func (p *Producer) runShard(ctx context.Context, sh *shard) {
+	retry := retryFirst
+	for {
+		n, err := p.ship(ctx, sh)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, errAgain):
+		case err != nil:
+			if !errors.Is(err, errFull) && !p.count.down.Swap(true) {
+				p.o.Log.Warn("records wait: Redis does not take them", "shard", sh.n, "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(retry):
+			}
+			retry = min(2*retry, retryMost)
+		case n > 0:
+			retry = retryFirst
+			if p.count.down.Swap(false) {
+				p.o.Log.Info("Redis takes records again", "shard", sh.n)
+			}
+		default:
+			select {
+			case <-ctx.Done():
+				return
+			case <-sh.wake:
+			}
+		}
+	}
+}
+
+// runSpiller moves waiting batches to disk when memory for new ones gets scarce.
+func (p *Producer) runSpiller(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.press:
+		}
+		for p.slab.scarce() {
+			moved := false
+			for _, sh := range p.shards {
+				sh.mu.Lock()
+				waiting := len(sh.queue)
+				sh.mu.Unlock()
+				if waiting > 0 {
+					p.spillShard(sh)
+					moved = true
+				}
+			}
+			if !moved {
+				break
+			}
+		}
+	}
+}
+
+// spillShard moves the queue of a shard to disk. Batches in flight stay so, but are
+// copied first, for the order on disk has to be whole: Redis would take an earlier
+// batch that comes later for a repetition. A copy that is one, it knows.
+func (p *Producer) spillShard(sh *shard) {
+	sh.io.Lock()
+	defer sh.io.Unlock()
+	if !sh.copied && len(sh.flight) > 0 {
+		for i := range sh.flight {
+			p.spillFrame(sh, sh.frames[i], 0) // a copy that is dropped is no loss
+		}
+		sh.copied = true
+	}
+	for {
+		s := sh.pop()
+		if s == nil {
+			return
+		}
+		var raw []byte
+		h := s.header(p.start)
+		raw, sh.press = frame.Append(nil, &h, s.body(), sh.press)
+		p.spillFrame(sh, raw, s.count())
+		p.slab.release(s)
+	}
+}
+
+func (p *Producer) spillFrame(sh *shard, raw []byte, records int) {
+	if err := p.spill.append(sh.n, raw, records); err != nil {
+		p.o.Log.Error("a batch of records is lost: the disk does not take it", "shard", sh.n, "records", records, "error", err)
+		p.count.lostDisk.Add(uint64(records))
+		sh.setMark()
+		return
+	}
+	p.count.spilled.Add(1)
+}
+
+func (sh *shard) pop() *slot {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if len(sh.queue) == 0 {
+		return nil
+	}
+	s := sh.queue[0]
+	sh.queue = sh.queue[1:]
+	return s
+}
+
+// load makes frames ready to be sent: those of the last attempt, else of the disk,
+// else of the queue. So batches of a start and shard always go in their order.
+func (p *Producer) load(sh *shard) int {
+	sh.io.Lock()
+	defer sh.io.Unlock()
+	if len(sh.frames) > 0 {
+		return len(sh.frames)
+	}
+	if c := p.spill.peek(sh.n, perPipeline, pipelineSize); len(c.frames) > 0 {
+		sh.chunk, sh.frames = c, c.frames
+		return len(sh.frames)
+	}
+	sh.chunk, sh.buffer = chunk{}, sh.buffer[:0]
+	var ends []int
+	for len(ends) < perPipeline && len(sh.buffer) < pipelineSize {
+		s := sh.pop()
+		if s == nil {
+			break
+		}
+		h := s.header(p.start)
+		sh.buffer, sh.press = frame.Append(sh.buffer, &h, s.body(), sh.press)
+		sh.flight = append(sh.flight, s)
+		ends = append(ends, len(sh.buffer))
+	}
+	from := 0
+	for _, end := range ends {
+		sh.frames = append(sh.frames, sh.buffer[from:end:end])
+		from = end
+	}
+	return len(sh.frames)
+}
+
+// ship sends one pipeline of frames and tells how many of them arrived.
+func (p *Producer) ship(ctx context.Context, sh *shard) (int, error) {
+	if p.load(sh) == 0 {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	done, err := p.send(ctx, sh)
+	p.settle(sh, done)
+	return done, err
+}
+
+func (p *Producer) send(ctx context.Context, sh *shard) (done int, err error) {
+	pipe := p.rdb.Pipeline()
+	keys := []string{StreamKey(sh.n), startsKey(sh.n)}
+	replies := make([]*redis.Cmd, 0, len(sh.frames))
+	headers := make([]frame.Header, len(sh.frames))
+	for i, raw := range sh.frames {
+		f, err := frame.Parse(raw)
+		if err != nil { // the disk changed it between two reads: Redis takes no sequence 0
+			p.o.Log.Error("a batch of records is lost: the disk changed it", "shard", sh.n, "error", err)
+		}
+		h := f.Header
+		headers[i] = h
+		after := uint64(0)
+		if i > 0 && headers[i-1].Start == h.Start {
+			after = headers[i-1].Seq
+		}
+		args := []any{h.Start.String(), h.Seq, after, h.Base + uint64(h.Count), h.Count, p.shardBudget(), raw}
+		replies = append(replies, p.script.EvalSha(ctx, pipe, keys, args...))
+	}
+	_, err = pipe.Exec(ctx)
+	for i, reply := range replies {
+		answer, replyErr := reply.Int64Slice()
+		if replyErr != nil || len(answer) != 2 {
+			if replyErr != nil && strings.HasPrefix(replyErr.Error(), "NOSCRIPT") {
+				return done, p.loadScript(ctx, sh.n)
+			}
+			return done, errors.Join(fmt.Errorf("append a batch to shard %d: %w", sh.n, replyErr), err)
+		}
+		sh.bytes.Store(answer[1])
+		switch answer[0] {
+		case 0:
+			p.count.full.Add(1)
+			return done, errFull
+		case -1:
+			return done, nil // the next attempt begins with it, and then it is taken
+		case 2:
+			p.count.repeated.Add(1)
+		default:
+			p.count.batches.Add(1)
+			p.count.sent.Add(uint64(headers[i].Count))
+		}
+		done++
+	}
+	return done, nil
+}
+
+// loadScript is called when Redis does not know the script, as after a restart. The
+// key routes the call in a cluster.
+func (p *Producer) loadScript(ctx context.Context, shard int) error {
+	err := p.script.Eval(ctx, p.rdb, []string{StreamKey(shard), startsKey(shard)}, "-", 0, 0, 0, 0, 0, "").Err()
+	if err != nil {
+		return fmt.Errorf("load a script for shard %d: %w", shard, err)
+	}
+	return errAgain
+}
+
+// settle lets go of frames that arrived.
+func (p *Producer) settle(sh *shard, done int) {
+	sh.io.Lock()
+	defer sh.io.Unlock()
+	if sh.chunk.seg != nil {
+		p.spill.advance(sh.chunk, done)
+		sh.chunk, sh.frames = chunk{}, nil // read again: the oldest may have been dropped
+		return
+	}
+	for _, s := range sh.flight[:done] {
+		p.slab.release(s)
+	}
+	sh.flight = append(sh.flight[:0], sh.flight[done:]...)
+	sh.frames = append(sh.frames[:0], sh.frames[done:]...)
+	sh.copied = sh.copied && len(sh.flight) > 0
+}
