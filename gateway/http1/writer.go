@@ -46,7 +46,8 @@ type writer struct {
 	hijacked bool
 	left     int64
 	sent     int64
-	err      error // sticky
+	err      error  // sticky
+	id       string // of an answer of the engine's own, where it was logged
 	vec      [3][]byte
 	bufs     net.Buffers
 }
