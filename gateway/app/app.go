@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/admin"
 	"github.com/sluice-gateway/sluice/gateway/chain"
 	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/filter/requestid"
 	"github.com/sluice-gateway/sluice/gateway/http1"
 	"github.com/sluice-gateway/sluice/gateway/listen"
 	"github.com/sluice-gateway/sluice/gateway/node"
@@ -103,7 +104,8 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	a.sessions = session.New(a.ring, keys.HashKey, policies{a.world}, session.Options{
 		TTL: a.c.Session.TTL, StaleIfError: a.c.Session.StaleIfError, Size: a.c.Session.Size, Complete: a.ring.Complete,
 	})
-	order := chain.Order(chain.Deps{Keys: a.sessions, TrustedProxies: a.c.proxies()})
+	newID := requestid.Maker()
+	order := chain.Order(chain.Deps{Keys: a.sessions, TrustedProxies: a.c.proxies(), NewID: newID})
 	unmatched, problems := chain.Unmatched(order)
 	if unmatched == nil {
 		return fmt.Errorf("the chain for unmatched requests: %s", problems[0].Message)
@@ -115,7 +117,7 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 		RequestLine: int(l.RequestLine), Head: int(l.Head), Fields: l.Fields, HeaderTimeout: l.HeaderTimeout, IdleTimeout: l.IdleTimeout,
 		WriteTimeout: l.WriteTimeout, BodyRate: int(l.BodyRate), MaxConnections: l.MaxConnections,
 		MaxConnectionsPerClient: l.MaxConnectionsPerClient, MaxRequestsPerConnection: l.MaxRequestsPerConnection,
-		Clock: clock, Log: a.log,
+		NewID: newID, Clock: clock, Log: a.log,
 	})
 
 	roots := published.New(publish.NewReader(rdb, keys, me.Group))

@@ -237,6 +237,18 @@ func TestAGatewayServesWhatIsPublished(t *testing.T) {
 		t.Errorf("%d %q %v %v", status, body, h, err)
 	}
 
+	c, err := net.Dial("tcp", gw.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	_, _ = io.WriteString(c, "TRACE / HTTP/1.1\r\nHost: h\r\n\r\n")
+	refused, err := io.ReadAll(c)
+	made := e.RequestID[:12] // of this start of the process: the filter's ids are the engine's too
+	if err != nil || !strings.Contains(string(refused), "\r\nX-Request-Id: "+made) || !strings.Contains(string(refused), `"code":"request.method"`) || !strings.Contains(string(refused), `"requestId":"`+made) {
+		t.Errorf("refused with %q, %v", refused, err)
+	}
+
 	b.put("orders", "/bestellungen/", `{"open":true}`)
 	b.publish(b.keys)
 	gw.until(2*time.Second, "/bestellungen/7", "", 200)
@@ -256,7 +268,10 @@ func TestAGatewayServesWhatIsPublished(t *testing.T) {
 	defer http.DefaultClient.CloseIdleConnections()
 	text, _ := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
-	for _, want := range []string{`sluice_gateway_requests_total{status="404"} `, "sluice_gateway_generation 2", "sluice_gateway_apis 1", "sluice_gateway_request_duration_seconds_count"} {
+	for _, want := range []string{
+		`sluice_gateway_requests_total{status="404"} `, "sluice_gateway_generation 2", "sluice_gateway_apis 1", "sluice_gateway_request_duration_seconds_count",
+		`sluice_gateway_requests_malformed_total{code="request.method"} 1`, `sluice_gateway_requests_malformed_total{code="request.malformed"} 0`,
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("metrics lack %s", want)
 		}

@@ -36,7 +36,7 @@ func newCollector(c *serve.Counters, s *http1.Server, k *session.Lookup, w *rout
 		bytes:      d("response_bytes_total", "Bytes of response bodies."),
 		aborted:    d("responses_aborted_total", "Responses that were cut short."),
 		conns:      d("connections", "Client connections, by state.", "state"),
-		malformed:  d("requests_malformed_total", "Requests that the engine refused before they reached an API."),
+		malformed:  d("requests_malformed_total", "Requests that the engine refused before they reached an API, by code.", "code"),
 		keys:       d("key_lookups_total", "Key look-ups, by where the answer came from.", "answer"),
 		generation: d("generation", "Generation of the configuration in use."),
 		apis:       d("apis", "APIs that are routed."),
@@ -73,7 +73,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	s := c.server.Stats()
 	gauge(c.conns, float64(s.Idle), "idle")
 	gauge(c.conns, float64(s.Connections-s.Idle), "active")
-	counter(c.malformed, float64(s.Malformed))
+	for code, n := range s.Refused {
+		counter(c.malformed, float64(n), code)
+	}
 	k := c.sessions.Stats()
 	counter(c.keys, float64(k.Hits), "cache")
 	counter(c.keys, float64(k.Misses), "redis")

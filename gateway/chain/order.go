@@ -24,6 +24,8 @@ type Deps struct {
 	// TrustedProxies are the networks whose word on client addresses and request ids
 	// is believed. Empty: nobody's.
 	TrustedProxies []netip.Prefix
+	// NewID makes request ids, and is the engine's too. Nil: requestid.Maker().
+	NewID func() string
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
@@ -35,6 +37,9 @@ func Order(d Deps) []filter.Spec {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
+	if d.NewID == nil {
+		d.NewID = requestid.Maker()
+	}
 	trust := clientip.NewTrust(d.TrustedProxies)
 	return []filter.Spec{
 		// respond: filters with only a response phase stand first, so that they are
@@ -43,7 +48,7 @@ func Order(d Deps) []filter.Spec {
 		headers.ResponseSpec(),
 
 		// receive: everything below logs, refuses or limits by these two.
-		requestid.Spec(trust.Has),
+		requestid.Spec(d.NewID, trust.Has),
 		clientip.Spec(trust),
 
 		// identify: before anything that is decided per caller. Headers that only the

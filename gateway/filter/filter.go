@@ -24,6 +24,8 @@ type RequestPhase interface{ Request(*Exchange) error }
 
 // ResponsePhase is the half on the way back, run in reverse order for filters
 // that were entered, whatever made the response. An error replaces the response.
+// Where the upstream breaks in the body before a byte left for the client, the
+// error answer in the response's place comes the same way once more.
 type ResponsePhase interface{ Response(*Exchange) error }
 
 // Options is a filter without a phase: serve or meter read it from the chain.

@@ -65,9 +65,16 @@ type ServerConfig struct {
 	// relies on or adds itself.
 	Protected []string
 
+	// NewID makes the request id of an answer that no handler wrote: refused requests,
+	// connections beyond a limit, a handler that panicked. It stands in X-Request-Id
+	// and the body, so it must be made of ASCII letters and digits. Safe for concurrent
+	// use. Nil: these answers have none.
+	NewID func() string
+
 	// Clock is shared by servers and pools to save wake-ups. Nil: an own one.
 	Clock *Clock
-	// Log gets panics of the handler and accept errors. Nil: nothing is logged.
+	// Log gets panics of the handler, accept errors and, at the debug level, refused
+	// requests. Nil: nothing is logged.
 	Log *slog.Logger
 }
 
@@ -94,15 +101,16 @@ func (c ServerConfig) WithDefaults() ServerConfig {
 
 // ServerStats are counts of a Server since its start, and gauges of now.
 type ServerStats struct {
-	Connections int64  // open now, tunnels included
-	Idle        int64  // of those, waiting for a request
-	Accepted    uint64 // connections
-	Rejected    uint64 // connections beyond a limit
-	Requests    uint64 // handed to the handler
-	Malformed   uint64 // answered by the engine itself, nothing handed on
-	Timeouts    uint64 // connections ended by a deadline
-	Aborted     uint64 // clients that left while their request was in work
-	Panics      uint64 // of the handler
+	Connections int64             // open now, tunnels included
+	Idle        int64             // of those, waiting for a request
+	Accepted    uint64            // connections
+	Rejected    uint64            // connections beyond a limit
+	Requests    uint64            // handed to the handler
+	Malformed   uint64            // requests refused by the engine itself, nothing handed on
+	Refused     map[string]uint64 // the same by code, such as "request.malformed"; every code is there
+	Timeouts    uint64            // connections ended by a deadline
+	Aborted     uint64            // clients that left while their request was in work
+	Panics      uint64            // of the handler
 }
 
 // PoolConfig describes the connections to one target. A zero field takes the

@@ -236,7 +236,7 @@ func (c *conn) exchange() bool {
 	if bad, err := c.readHead(x); bad != nil || err != nil {
 		c.read.Set(0)
 		if bad == nil && c.read.Fired() && len(bytes.Trim(x.d.Buffered(), "\r\n")) > 0 {
-			bad = &wire.Refusal{Status: 408, Code: "request.timeout", Message: "the request head did not come in time"}
+			bad = &wire.Refusal{Status: 408, Code: wire.CodeTimeout, Message: "the request head did not come in time"}
 		}
 		if bad != nil {
 			c.refuse(bad)
@@ -285,7 +285,8 @@ func (c *conn) run(x *exchange) (panicked bool) {
 		if v := recover(); v != nil {
 			panicked = true
 			c.s.panics.Add(1)
-			c.s.c.Log.Error("the handler panicked", "panic", v, "stack", string(debug.Stack()))
+			x.w.id = c.s.newID()
+			c.s.c.Log.Error("the handler panicked", "panic", v, "request", x.w.id, "stack", string(debug.Stack()))
 		}
 	}()
 	c.s.h.Serve(&x.w, &x.q)
@@ -342,8 +343,10 @@ func (c *conn) tryWrite(fd uintptr) bool {
 
 // refuse answers a request that the handler never sees, and ends the connection.
 func (c *conn) refuse(r *wire.Refusal) {
-	c.s.malformed.Add(1)
-	if c.send(r.Answer()) == nil {
+	c.s.count(r.Code)
+	id := c.s.newID()
+	c.s.c.Log.Debug("request refused", "code", r.Code, "message", r.Message, "request", id, "remote", c.remote)
+	if c.send(c.s.answer(r, id)) == nil {
 		c.linger()
 	}
 }

@@ -75,7 +75,10 @@ func (x *exchange) conclude(panicked bool) bool {
 	case w.err != nil || w.finished:
 	case !w.head:
 		x.keep = false
-		w.finish((&wire.Refusal{Status: 500, Code: "gateway.internal", Message: "the request was not answered"}).Answer())
+		if w.id == "" {
+			w.id = x.c.s.newID()
+		}
+		w.finish(x.c.s.answer(&wire.Refusal{Status: 500, Code: "gateway.internal", Message: "the request was not answered"}, w.id))
 	case panicked || w.mode == writeChunked || w.mode == writeUntilClose || w.left > 0:
 		w.Fail()
 	default:

@@ -30,7 +30,9 @@ type Server struct {
 	perClient map[netip.Addr]int
 	gone      chan struct{} // closed and made anew when a connection ends during a drain
 
-	accepted, rejected, requests, malformed, timeouts, aborted, panics atomic.Uint64
+	accepted, rejected, requests, timeouts, aborted, panics atomic.Uint64
+
+	refused map[string]*atomic.Uint64 // by code, one for each of wire.Codes
 }
 
 // NewServer makes a server that hands well-formed requests to h.
@@ -44,6 +46,10 @@ func NewServer(h message.Handler, c ServerConfig) *Server {
 		conns:     make(map[*conn]struct{}),
 		perClient: make(map[netip.Addr]int),
 		gone:      make(chan struct{}),
+		refused:   make(map[string]*atomic.Uint64, len(wire.Codes())),
+	}
+	for _, code := range wire.Codes() {
+		s.refused[code] = new(atomic.Uint64)
 	}
 	for _, n := range c.Protected {
 		s.protected[n] = struct{}{}
@@ -107,7 +113,7 @@ func (s *Server) accept(ctx context.Context, nc net.Conn) {
 		s.rejected.Add(1)
 		// The answer fits an empty socket buffer; a client that finds no room gets none.
 		_ = nc.SetWriteDeadline(time.Now().Add(wire.Tick))
-		_, _ = nc.Write((&wire.Refusal{Status: 503, Code: "listener.busy", Message: "too many connections"}).Answer())
+		_, _ = nc.Write(s.answer(&wire.Refusal{Status: 503, Code: "listener.busy", Message: "too many connections"}, s.newID()))
 		_ = nc.Close()
 		return
 	}
@@ -117,6 +123,28 @@ func (s *Server) accept(ctx context.Context, nc net.Conn) {
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	s.c.Clock.Add(c)
 	go c.serve()
+}
+
+// newID is an id for a request that no handler saw, or "".
+func (s *Server) newID() string {
+	if s.c.NewID == nil {
+		return ""
+	}
+	return s.c.NewID()
+}
+
+// count counts a refused request.
+func (s *Server) count(code string) {
+	n, ok := s.refused[code]
+	if !ok { // a label more than the metric is meant to have would be worse
+		n = s.refused[wire.CodeMalformed]
+	}
+	n.Add(1)
+}
+
+// answer is the engine's own answer.
+func (s *Server) answer(r *wire.Refusal, id string) []byte {
+	return r.Answer(*s.c.Clock.Date.Load(), id)
 }
 
 // ended forgets a connection whose goroutine is over.
@@ -176,7 +204,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Stats() ServerStats {
 	st := ServerStats{
 		Accepted: s.accepted.Load(), Rejected: s.rejected.Load(), Requests: s.requests.Load(),
-		Malformed: s.malformed.Load(), Timeouts: s.timeouts.Load(), Aborted: s.aborted.Load(), Panics: s.panics.Load(),
+		Refused: make(map[string]uint64, len(s.refused)), Timeouts: s.timeouts.Load(), Aborted: s.aborted.Load(), Panics: s.panics.Load(),
+	}
+	for code, n := range s.refused {
+		st.Refused[code] = n.Load()
+		st.Malformed += st.Refused[code]
 	}
 	s.mu.Lock()
 	st.Connections = int64(len(s.conns))

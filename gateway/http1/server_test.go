@@ -267,6 +267,39 @@ func TestHandlersThatGoWrong(t *testing.T) {
 			}
 			answer(w, 503, 0, "")
 		}, 503},
+		"takes the head back": {func(w message.Writer, r *message.Request) {
+			if w.Discard() {
+				panic("there is no head")
+			}
+			_ = w.WriteHead(&message.Response{Status: 200, ContentLength: 1000})
+			_, _ = w.Write([]byte("part"))
+			if !w.Discard() || w.HeadWritten() || w.Sent() != 0 || w.Discard() {
+				panic("not taken back")
+			}
+			answer(w, 502, -1, "instead")
+			if w.Discard() {
+				panic("it is finished")
+			}
+		}, 502},
+		"takes the head back and writes nothing": {func(w message.Writer, r *message.Request) {
+			_ = w.WriteHead(&message.Response{Status: 200, ContentLength: 1000})
+			w.Discard()
+		}, 500},
+		"comes too late, after a flush": {func(w message.Writer, r *message.Request) {
+			_ = w.WriteHead(&message.Response{Status: 201, ContentLength: 2})
+			_ = w.Flush()
+			if w.Discard() {
+				panic("taken back")
+			}
+			_, _ = w.Write([]byte("ab"))
+		}, 201},
+		"comes too late, after much": {func(w message.Writer, r *message.Request) {
+			_ = w.WriteHead(&message.Response{Status: 201, ContentLength: 9000})
+			_, _ = w.Write(make([]byte, 9000))
+			if w.Discard() {
+				panic("taken back")
+			}
+		}, 201},
 		"writes too much": {func(w message.Writer, r *message.Request) {
 			_ = w.WriteHead(&message.Response{Status: 200, ContentLength: 1})
 			if _, err := w.Write([]byte("ab")); err == nil {

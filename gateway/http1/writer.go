@@ -40,12 +40,14 @@ type writer struct {
 	mode     uint8
 	head     bool
 	finished bool
+	begun    bool // a byte of the head may have left
 	close    bool // the connection ends with this response
 	linger   bool // the client may still be sending
 	hijacked bool
 	left     int64
 	sent     int64
-	err      error // sticky
+	err      error  // sticky
+	id       string // of an answer of the engine's own, where it was logged
 	vec      [3][]byte
 	bufs     net.Buffers
 }
@@ -234,6 +236,7 @@ func (w *writer) put(p, end []byte) {
 		return
 	}
 	c := w.x.c
+	w.begun = true
 	for first := true; len(p) > 0 && w.err == nil; first = false {
 		n := min(len(p), 64<<10)
 		w.bufs = w.vec[:0]
@@ -261,7 +264,7 @@ func (w *writer) put(p, end []byte) {
 func (w *writer) Flush() error {
 	if w.err == nil && w.n > 0 {
 		n := w.n
-		w.n = 0
+		w.n, w.begun = 0, w.head
 		if err := w.x.c.send(w.out.B[:n]); err != nil {
 			return w.fail(err)
 		}
@@ -300,6 +303,17 @@ func (w *writer) finish(answer []byte) {
 	}
 }
 
+// Discard takes the head back; see message.Writer. A request body that was not
+// asked for before the head came stays unread.
+func (w *writer) Discard() bool {
+	if w.err != nil || !w.head || w.begun || w.finished {
+		return false
+	}
+	w.n, w.left, w.sent = 0, 0, 0
+	w.mode, w.head, w.close, w.linger = writeNone, false, false, false
+	return true
+}
+
 // Fail resets the connection.
 func (w *writer) Fail() {
 	_ = w.fail(errFailed)
@@ -326,7 +340,7 @@ func (w *writer) Hijack() (net.Conn, []byte, error) {
 	return c.nc, append([]byte(nil), w.x.d.Buffered()...), nil
 }
 
-// HeadWritten tells whether WriteHead was called.
+// HeadWritten tells whether WriteHead was called, and not taken back.
 func (w *writer) HeadWritten() bool { return w.head }
 
 // Sent is the number of body bytes handed to the connection.

@@ -100,13 +100,17 @@ type Writer interface {
 	// trailer is not nil, and flushes. A body shorter than ContentLength makes the
 	// connection end without a clean close.
 	Finish(trailer *Header) error
+	// Discard takes back a head, and the body bytes behind it, of which nothing was
+	// sent to the client yet, and reports whether it did: then another WriteHead may
+	// follow. It reports false where there is no head, or nothing to take back any more.
+	Discard() bool
 	// Fail ends the exchange so that the client can tell: the connection is reset
 	// (HTTP/1.1) or the stream (HTTP/2).
 	Fail()
 	// Hijack hands the client's connection over after a 101 head was written and
 	// flushed, with the bytes read behind the request. HTTP/2 returns an error.
 	Hijack() (net.Conn, []byte, error)
-	// HeadWritten tells whether WriteHead was called.
+	// HeadWritten tells whether WriteHead was called, and not taken back.
 	HeadWritten() bool
 	// Sent is the number of body bytes handed to the connection so far.
 	Sent() int64

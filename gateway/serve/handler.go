@@ -74,8 +74,10 @@ func (h *Handler) Serve(w message.Writer, r *message.Request) {
 			h.exchanges.Put(x)
 		}
 	}()
-	h.unwind(x, h.answer(x))
-	out = h.write(w, x)
+	c := h.answer(x)
+	entered := x.Entered()
+	h.unwind(x, c)
+	out = h.write(w, x, c, entered)
 	whole = true
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -124,11 +125,66 @@ func TestLargeBodiesBothWays(t *testing.T) {
 	}
 }
 
+// TestAnOriginThatDiesBeforeAByteLeftIsAnErrorAnswer: as long as the head and what
+// came of the body still lie in the gateway, the client need not see a reset.
+func TestAnOriginThatDiesBeforeAByteLeftIsAnErrorAnswer(t *testing.T) {
+	const request = "POST /a/x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"
+	for name, tc := range map[string]struct{ answer, code string }{
+		"closed":    {"HTTP/1.1 200 OK\r\nX-Origin: o\r\nContent-Length: 1000\r\n\r\nabcd", "upstream.closed"},
+		"no body":   {"HTTP/1.1 200 OK\r\nX-Origin: o\r\nContent-Length: 1000\r\n\r\n", "upstream.closed"},
+		"malformed": {"HTTP/1.1 200 OK\r\nX-Origin: o\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n", "upstream.malformed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := http1test.NewScripted(t, func(n int, c net.Conn, r *bufio.Reader) {
+				if q, err := http1test.ReadRequest(r); err == nil && q.Target == "/x" {
+					_, _ = io.WriteString(c, tc.answer)
+				} else if err == nil {
+					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				}
+			})
+			r := newRig(t, map[string]string{"a": open("a", "/a/", o.Addr(), `"filters":{"responseHeaders":{"set":{"X-Out":"seen"}}}`)})
+			c := http1test.Dial(t, r.addr)
+			for i := range 2 { // the second on the same connection
+				c.Send(request)
+				resp := c.MustRead("POST")
+				var e struct {
+					Status          int
+					Code, RequestID string
+				}
+				if err := json.Unmarshal([]byte(resp.Body), &e); err != nil || resp.Status != 502 || e.Status != 502 || e.Code != tc.code {
+					t.Fatalf("%d %q, %v", resp.Status, resp.Body, err)
+				}
+				s := r.seen.wait(t, i)
+				if e.RequestID == "" || e.RequestID != s.id || resp.Header.Get("X-Request-Id") != s.id {
+					t.Errorf("request id %q in the body, %q in the head, %q recorded", e.RequestID, resp.Header.Values("X-Request-Id"), s.id)
+				}
+				if resp.Header.Get("X-Out") != "seen" || resp.Header.Get("X-Origin") != "" || resp.Close || resp.Header.Get("Date") == "" {
+					t.Errorf("head %v, close %v", resp.Header, resp.Close)
+				}
+				if s.Status != 502 || s.Aborted || s.code != tc.code || s.Bytes != int64(len(resp.Body)) {
+					t.Errorf("observed %+v", s)
+				}
+			}
+			c.Send("GET /a/fine HTTP/1.1\r\nHost: h\r\n\r\n")
+			if resp := c.MustRead("GET"); resp.Status != 200 || resp.Body != "ok" {
+				t.Errorf("then %+v", resp)
+			}
+			if n := r.seen.Read(); n.Aborted != 0 || n.Status[502] != 2 {
+				t.Errorf("counted %+v", n)
+			}
+			if l := r.log.String(); strings.Count(l, "code="+tc.code) != 1 {
+				t.Errorf("logged %s", l)
+			}
+		})
+	}
+}
+
 func TestAnOriginThatDiesMidBodyCutsTheResponse(t *testing.T) {
+	long := strings.Repeat("x", 100<<10)
 	for name, answer := range map[string]string{
-		"length":  "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+		"length":  "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + long,
 		"chunked": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
-		"garbage": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n",
+		"garbage": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n19000\r\n" + long + "\r\nxyz\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := http1test.NewScripted(t, func(_ int, c net.Conn, r *bufio.Reader) {

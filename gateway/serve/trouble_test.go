@@ -12,7 +12,7 @@ import (
 
 func TestTroubleBehindTheGatewayIsToldOnceWithItsCause(t *testing.T) {
 	o := http1test.NewOrigin(t, func(*http1test.Request) string {
-		return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nnonsense\r\n"
+		return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n19000\r\n" + strings.Repeat("x", 100<<10) + "\r\nnonsense\r\n"
 	})
 	r := newRig(t, map[string]string{"down": open("down", "/down/", "127.0.0.1:1", ""), "cut": open("cut", "/cut/", o.Addr(), "")})
 	for range 3 {

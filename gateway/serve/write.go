@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/sluice-gateway/sluice/gateway/chain"
 	"github.com/sluice-gateway/sluice/gateway/filter"
 	"github.com/sluice-gateway/sluice/gateway/http1"
 	"github.com/sluice-gateway/sluice/gateway/message"
@@ -28,8 +29,10 @@ func (b *buffers) get() *[bufferSize]byte {
 func (b *buffers) put(v *[bufferSize]byte) { b.p.Put(v) }
 
 // write sends the exchange's response to the client. A response that cannot be
-// completed ends so that the client can tell.
-func (h *Handler) write(w message.Writer, x *filter.Exchange) Outcome {
+// completed is replaced by an error answer as long as nothing of it left, and ends
+// so that the client can tell after that. The chain c took the response back
+// through its first entered filters.
+func (h *Handler) write(w message.Writer, x *filter.Exchange, c *chain.Chain, entered int) Outcome {
 	resp := x.Response
 	if x.Request.Abort.Fired() || x.Refusal != nil && x.Refusal.Status == upstream.StatusClientClosed {
 		w.Fail()
@@ -50,6 +53,14 @@ func (h *Handler) write(w message.Writer, x *filter.Exchange) Outcome {
 	if err != nil {
 		out.Aborted = true
 		if kind := http1.KindOf(err); kind != 0 && kind != http1.ErrAborted {
+			if w.Discard() {
+				// the error answer goes the same way back; its body is the gateway's
+				// own, so that this happens once
+				h.refuse(x, c, upstream.Refusal(err))
+				x.SetEntered(entered)
+				h.unwind(x, c)
+				return h.write(w, x, c, entered)
+			}
 			h.tell(x, "response cut short", "upstream."+kind.String(), err)
 		}
 		w.Fail()

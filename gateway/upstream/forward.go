@@ -68,7 +68,7 @@ func (p *pool) Forward(x *filter.Exchange) error {
 		}
 	}
 	if err != nil {
-		return refusal(err)
+		return Refusal(err)
 	}
 	return nil
 }
@@ -122,9 +122,10 @@ func unreached(err error) bool {
 	return e.Kind == http1.ErrConnect || e.Kind == http1.ErrConnectTimeout
 }
 
-// refusal turns an error of a call into the answer for the client. The cause goes
-// to the log and the record only: it may name what is behind the gateway.
-func refusal(err error) error {
+// Refusal turns an error of a call, or of reading its response's body, into the
+// answer for the client, a *filter.Reject. The cause goes to the log and the record
+// only: it may name what is behind the gateway.
+func Refusal(err error) error {
 	status, code, msg := http.StatusBadGateway, fault.Code("upstream.failed"), "the upstream could not be called"
 	switch kind := http1.KindOf(err); kind {
 	case http1.ErrQueueFull, http1.ErrQueueTimeout:
@@ -134,7 +135,7 @@ func refusal(err error) error {
 	case http1.ErrConnectTimeout, http1.ErrFirstByteTimeout, http1.ErrBodyTimeout, http1.ErrDeadline:
 		status, code, msg = http.StatusGatewayTimeout, "upstream.timeout", "the upstream did not answer in time"
 	case http1.ErrClosed:
-		code, msg = "upstream.closed", "the upstream closed the connection before it answered"
+		code, msg = "upstream.closed", "the upstream closed the connection before its answer was complete"
 	case http1.ErrMalformed, http1.ErrTooLarge:
 		code, msg = "upstream.malformed", "the upstream's answer is not well-formed HTTP"
 	case http1.ErrAborted:

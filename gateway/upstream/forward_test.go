@@ -196,7 +196,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(kind.String(), func(t *testing.T) {
 			cause := errors.New("10.0.0.5 said no")
-			r := wantRefusal(t, refusal(&http1.Error{Kind: kind, Err: cause}), want.status, want.code)
+			r := wantRefusal(t, Refusal(&http1.Error{Kind: kind, Err: cause}), want.status, want.code)
 			if strings.Contains(r.Message, "10.0.0.5") || !errors.Is(r, cause) {
 				t.Errorf("the message %q or the cause %v is wrong", r.Message, errors.Unwrap(r))
 			}
@@ -212,7 +212,7 @@ func TestRefusals(t *testing.T) {
 	if k := http1.ErrRequest + 1; k.String() != "unknown" {
 		t.Errorf("the kind %s is not in this table", k)
 	}
-	wantRefusal(t, refusal(&http1.Error{Kind: http1.ErrRequestBody, Err: fmt.Errorf("read: %w", http1.ErrSlow)}), 408, "request.slow")
+	wantRefusal(t, Refusal(&http1.Error{Kind: http1.ErrRequestBody, Err: fmt.Errorf("read: %w", http1.ErrSlow)}), 408, "request.slow")
 }
 
 func TestTotalEndsACall(t *testing.T) {

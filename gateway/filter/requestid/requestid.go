@@ -18,18 +18,22 @@ const Header = "X-Request-Id"
 // Config has no options.
 type Config struct{}
 
-// Spec makes the filter. trusted tells whose incoming ids are kept.
-func Spec(trusted func(netip.Addr) bool) filter.Spec {
-	ids := newSource()
+// Maker returns a function that makes ids: 20 letters and digits each, unique
+// among all makers. It is safe for concurrent use.
+func Maker() func() string { return newSource().next }
+
+// Spec makes the filter. newID makes the ids, as a Maker does; trusted tells whose
+// incoming ids are kept.
+func Spec(newID func() string, trusted func(netip.Addr) bool) filter.Spec {
 	return filter.Define("requestId", func(Config) (any, error) {
-		return &requestID{ids: ids, trusted: trusted}, nil
+		return &requestID{newID: newID, trusted: trusted}, nil
 	}).In(filter.Receive).NoOptions().
 		About("Gives each request an id that backend, caller and records share",
 			"요청마다 식별자를 부여해 백엔드, 호출자, 기록이 같은 값을 쓰게 합니다")
 }
 
 type requestID struct {
-	ids     *source
+	newID   func() string
 	trusted func(netip.Addr) bool
 }
 
@@ -42,7 +46,7 @@ func (f *requestID) Request(x *filter.Exchange) error {
 			return nil
 		}
 	}
-	x.ID = f.ids.next()
+	x.ID = f.newID()
 	h.Set(Header, x.ID)
 	return nil
 }

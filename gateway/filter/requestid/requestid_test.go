@@ -34,7 +34,7 @@ func TestIncomingIdsAreKeptFromTrustedPeersOnly(t *testing.T) {
 			for _, id := range c.ids {
 				b.Header("x-request-id", id)
 			}
-			o := filtertest.Run(t, Spec(trustTen), "", b).Passed(t)
+			o := filtertest.Run(t, Spec(Maker(), trustTen), "", b).Passed(t)
 			if kept := len(c.ids) > 0 && o.ID == c.ids[0]; kept != c.kept {
 				t.Errorf("id %q, kept %v, want %v", o.ID, kept, c.kept)
 			}

@@ -49,13 +49,21 @@ func AppendTrailer(b []byte, h *message.Header) []byte {
 }
 
 // Answer is the whole response to a refused request, its head included: a small
-// JSON document, and the end of the connection.
-func (r *Refusal) Answer() []byte {
+// JSON document, and the end of the connection. date is of the Date field; id is
+// the request's, empty where it has none.
+func (r *Refusal) Answer(date, id string) []byte {
 	body := append(strconv.AppendInt([]byte(`{"status":`), int64(r.Status), 10), `,"code":`...)
 	body = strconv.AppendQuote(body, r.Code)
-	body = append(strconv.AppendQuote(append(body, `,"message":`...), r.Message), "}\n"...)
-	b := AppendStatus(nil, r.Status, "")
+	body = strconv.AppendQuote(append(body, `,"message":`...), r.Message)
+	if id != "" {
+		body = strconv.AppendQuote(append(body, `,"requestId":`...), id)
+	}
+	body = append(body, "}\n"...)
+	b := AppendField(AppendStatus(nil, r.Status, ""), "Date", date)
 	b = append(b, "Content-Type: application/json\r\nConnection: close\r\n"...)
+	if id != "" {
+		b = AppendField(b, "X-Request-Id", id)
+	}
 	if r.Status == 405 {
 		b = append(b, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"...)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,9 @@ func FuzzRequestHead(f *testing.F) {
 		var q message.Request
 		var fr Framing
 		n, bad := ParseRequest(b, &q, &fr, lim)
+		if bad != nil && !slices.Contains(Codes(), bad.Code) {
+			t.Fatalf("the code %s is not counted", bad.Code)
+		}
 		done, sbad := (&scan{}).done(in, lim)
 		if bad != nil || n == 0 {
 			if n == 0 && bad == nil && done {

@@ -16,18 +16,34 @@ type Refusal struct {
 // Error is the sentence.
 func (r *Refusal) Error() string { return r.Message }
 
+// The codes of refused requests, all that there are: they are counted one by one.
+const (
+	CodeMalformed    = "request.malformed"      // 400
+	CodeMethod       = "request.method"         // 405
+	CodeTimeout      = "request.timeout"        // 408
+	CodeLineTooLong  = "request.line_too_long"  // 414
+	CodeExpectation  = "request.expectation"    // 417
+	CodeHeadTooLarge = "request.head_too_large" // 431
+	CodeVersion      = "request.version"        // 505
+)
+
+// Codes are the codes of refused requests.
+func Codes() []string {
+	return []string{CodeMalformed, CodeMethod, CodeTimeout, CodeLineTooLong, CodeExpectation, CodeHeadTooLarge, CodeVersion}
+}
+
 // Malformed is a Refusal with 400.
-func Malformed(msg string) *Refusal { return &Refusal{400, "request.malformed", msg} }
+func Malformed(msg string) *Refusal { return &Refusal{400, CodeMalformed, msg} }
 
 // Limits of a head.
 type Limits struct{ Line, Head, Fields, Trailer int }
 
 func (l *Limits) lineTooLong() *Refusal {
-	return &Refusal{414, "request.line_too_long", "the request line is longer than the limit"}
+	return &Refusal{414, CodeLineTooLong, "the request line is longer than the limit"}
 }
 
 func (l *Limits) headTooLarge() *Refusal {
-	return &Refusal{431, "request.head_too_large", "the header section is larger than the limit"}
+	return &Refusal{431, CodeHeadTooLarge, "the header section is larger than the limit"}
 }
 
 // Framing is what the fields of a head say about the body and the connection.

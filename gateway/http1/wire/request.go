@@ -58,13 +58,13 @@ func requestLine(l []byte, q *message.Request) ([]byte, *Refusal) {
 		q.Major, q.Minor = 1, 0
 	default:
 		if len(v) == 8 && string(v[:5]) == "HTTP/" && digit(v[5]) && v[6] == '.' && digit(v[7]) {
-			return nil, &Refusal{505, "request.version", "the HTTP version is neither 1.0 nor 1.1"}
+			return nil, &Refusal{505, CodeVersion, "the HTTP version is neither 1.0 nor 1.1"}
 		}
 		return nil, Malformed("the HTTP version is malformed")
 	}
 	q.Method = Str(l[:i])
 	if q.Method == "CONNECT" || q.Method == "TRACE" {
-		return nil, &Refusal{405, "request.method", "the method " + strings.Clone(q.Method) + " is not served"}
+		return nil, &Refusal{405, CodeMethod, "the method " + strings.Clone(q.Method) + " is not served"}
 	}
 	return l[i+1 : j], nil
 }
@@ -84,7 +84,7 @@ func (f *Framing) checkRequest(q *message.Request) *Refusal {
 		return Malformed("there is no Host field")
 	}
 	if f.HasExpect && q.Minor == 1 && !message.EqualFold(f.expect, "100-continue") {
-		return &Refusal{417, "request.expectation", "the only expectation served is 100-continue"}
+		return &Refusal{417, CodeExpectation, "the only expectation served is 100-continue"}
 	}
 	return nil
 }
