@@ -77,7 +77,9 @@ func New(o Options) (http.Handler, error) {
 	r := chi.NewRouter()
 	r.Use(a.envelope)
 	for _, route := range routes() {
-		r.Method(route.Method, Base+route.Path, a.guard(route))
+		for _, method := range route.methods() {
+			r.Method(method, Base+route.Path, a.guard(route))
+		}
 	}
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, fault.New(fault.NotFound, "route.not_found", "there is nothing at this address; /api/v1/openapi.yaml lists what there is"))
@@ -90,11 +92,12 @@ func New(o Options) (http.Handler, error) {
 func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, route := range routes() {
-		if matches(route.Path, strings.TrimPrefix(r.URL.Path, Base)) && !slices.Contains(allowed, route.Method) {
-			allowed = append(allowed, route.Method)
+		if matches(route.Path, strings.TrimPrefix(r.URL.Path, Base)) {
+			allowed = append(allowed, route.methods()...)
 		}
 	}
 	slices.Sort(allowed)
+	allowed = slices.Compact(allowed)
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	note(r).code = "route.method_not_allowed"
 	writeJSON(w, http.StatusMethodNotAllowed, "application/problem+json", httpd.Problem{

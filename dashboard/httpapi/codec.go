@@ -134,7 +134,8 @@ func newPage[T any](items []T, next string, total int) page[T] {
 // raw is JSON text that is sent byte for byte.
 type raw []byte
 
-// json answers with a value.
+// json answers with a value. The server keeps the body of an answer to HEAD to
+// itself and sends its length.
 func (c *call) json(status int, v any) error {
 	text, err := encode(v)
 	if err != nil {
@@ -142,9 +143,7 @@ func (c *call) json(status int, v any) error {
 	}
 	c.w.Header().Set("Content-Type", "application/json")
 	c.w.WriteHeader(status)
-	if c.r.Method != http.MethodHead {
-		_, _ = c.w.Write(append(text, '\n'))
-	}
+	_, _ = c.w.Write(append(text, '\n'))
 	return nil
 }
 

@@ -182,7 +182,7 @@ func TestEveryProblemHasItsShape(t *testing.T) {
 			c.do(v.method, v.path, v.body, v.headers...).want(t, v.status, v.code)
 		})
 	}
-	if a := c.do("PUT", "/apis", "{}"); a.header.Get("Allow") != "GET, POST" {
+	if a := c.do("PUT", "/apis", "{}"); a.header.Get("Allow") != "GET, HEAD, POST" {
 		t.Errorf("Allow: %q", a.header.Get("Allow"))
 	}
 	p := c.do("POST", "/apis", strings.Replace(ok, `"name"`, `"nmae"`, 1)).want(t, 422, "api.invalid").problem(t)
