@@ -44,9 +44,10 @@ func TestContractAndRoutesAgree(t *testing.T) {
 				continue
 			}
 			var op struct {
-				Permission string `yaml:"x-permission"`
-				ID         string `yaml:"operationId"`
-				Summary    string `yaml:"summary"`
+				Permission string    `yaml:"x-permission"`
+				ID         string    `yaml:"operationId"`
+				Summary    string    `yaml:"summary"`
+				Body       yaml.Node `yaml:"requestBody"`
 				Responses  map[string]yaml.Node
 			}
 			if err := node.Decode(&op); err != nil {
@@ -59,6 +60,9 @@ func TestContractAndRoutesAgree(t *testing.T) {
 			got = append(got, fmt.Sprintf("%s %s %s", strings.ToUpper(method), path, op.Permission))
 			if _, ok := op.Responses["401"]; !ok && op.Permission != "anyone" {
 				t.Errorf("%s %s: 401 is not told", method, path)
+			}
+			if _, ok := op.Responses["415"]; ok == op.Body.IsZero() {
+				t.Errorf("%s %s: 415 goes with a body of the request", method, path)
 			}
 			if _, ok := op.Responses["403"]; !ok && op.Permission != "anyone" && op.Permission != "one-time" {
 				t.Errorf("%s %s: 403 is not told", method, path)

@@ -30,6 +30,7 @@ const (
 	TooMany                     // 429
 	TooLarge                    // 413
 	Unavailable                 // 503: something outside is down
+	Unsupported                 // 415: the body is in a format or coding that is not read
 )
 
 // Severity of one problem.
