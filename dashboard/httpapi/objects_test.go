@@ -237,10 +237,15 @@ func TestListsComeInPages(t *testing.T) {
 	var numbers []string
 	for cursor = ""; ; {
 		var p struct {
-			Items []struct{ Revision int64 }
-			Next  string
+			Items      []struct{ Revision int64 }
+			Next       string
+			Total      int
+			TotalExact bool
 		}
 		c.do("GET", "/revisions?limit=2&cursor="+cursor, "").want(t, 200, "").into(t, &p)
+		if p.Total != 5 || !p.TotalExact {
+			t.Errorf("cursor %q: %d of all, exact %t", cursor, p.Total, p.TotalExact)
+		}
 		for _, r := range p.Items {
 			numbers = append(numbers, strconv.FormatInt(r.Revision, 10))
 		}
