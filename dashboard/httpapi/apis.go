@@ -143,13 +143,13 @@ func (in *runRequest) request(d *apidef.Definition) (notice.Run, error) {
 	fixed, _, templated := strings.Cut(listen, "{")
 	if req.Target == "" {
 		if templated {
-			return req, fault.New(fault.Unprocessable, "run.path_missing", "the listen path %s has parameters; give a path with their values", listen).With("path", "/path")
+			return req, fault.New(fault.Unprocessable, "run.path_missing", "the listen path %s has parameters; give a path with their values", listen).At("/path")
 		}
 		req.Target = listen
 	}
 	path, _, _ := strings.Cut(req.Target, "?")
 	if !strings.HasPrefix(path+"/", strings.TrimSuffix(fixed, "/")+"/") && (!templated || !strings.HasPrefix(path, fixed)) {
-		return req, fault.New(fault.Unprocessable, "run.path_outside", "path %s is not below the API's listen path %s", brief(path), listen).With("path", "/path")
+		return req, fault.New(fault.Unprocessable, "run.path_outside", "path %s is not below the API's listen path %s", brief(path), listen).At("/path")
 	}
 	return req, nil
 }
@@ -170,7 +170,7 @@ func (a *api) probe(c *call) error {
 	if in.Timeout != "" {
 		d, err := time.ParseDuration(in.Timeout)
 		if err != nil || d <= 0 {
-			return fault.New(fault.Unprocessable, "probe.timeout_invalid", "timeout is a duration such as 5s").With("path", "/timeout")
+			return fault.New(fault.Unprocessable, "probe.timeout_invalid", "timeout is a duration such as 5s").At("/timeout")
 		}
 		p.TimeoutMillis = d.Milliseconds()
 	}

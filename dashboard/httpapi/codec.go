@@ -24,13 +24,21 @@ const (
 	maxLimit     = 200
 )
 
-// body reads the request's body, which must be JSON by its Content-Type.
+// body reads the request's body, which must be JSON by its Content-Type and not
+// compressed (RFC 9110, 15.5.16).
 func (c *call) body(types ...string) ([]byte, error) {
+	for coding := range strings.SplitSeq(strings.Join(c.r.Header.Values("Content-Encoding"), ","), ",") {
+		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+			c.w.Header().Set("Accept-Encoding", "identity")
+			return nil, fault.New(fault.Unsupported, "body.encoding", "the body has Content-Encoding: %s; send it as it is, without a coding", brief(coding)).
+				With("encoding", brief(coding))
+		}
+	}
 	if h := c.r.Header.Get("Content-Type"); h != "" {
 		kind, params, err := mime.ParseMediaType(h)
 		charset := params["charset"]
 		if err != nil || !slices.Contains(append(types, "application/json"), kind) || charset != "" && !strings.EqualFold(charset, "utf-8") {
-			return nil, fault.New(fault.Invalid, "body.type", "send the body as JSON with Content-Type: application/json")
+			return nil, fault.New(fault.Unsupported, "body.type", "send the body as JSON with Content-Type: application/json")
 		}
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
@@ -134,7 +142,8 @@ func newPage[T any](items []T, next string, total int) page[T] {
 // raw is JSON text that is sent byte for byte.
 type raw []byte
 
-// json answers with a value.
+// json answers with a value. The server keeps the body of an answer to HEAD to
+// itself and sends its length.
 func (c *call) json(status int, v any) error {
 	text, err := encode(v)
 	if err != nil {
@@ -142,9 +151,7 @@ func (c *call) json(status int, v any) error {
 	}
 	c.w.Header().Set("Content-Type", "application/json")
 	c.w.WriteHeader(status)
-	if c.r.Method != http.MethodHead {
-		_, _ = c.w.Write(append(text, '\n'))
-	}
+	_, _ = c.w.Write(append(text, '\n'))
 	return nil
 }
 

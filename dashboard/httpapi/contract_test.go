@@ -3,12 +3,15 @@ package httpapi
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sluice-gateway/sluice/dashboard/people"
 )
 
 // contract is what the tests read of openapi.yaml.
@@ -41,9 +44,10 @@ func TestContractAndRoutesAgree(t *testing.T) {
 				continue
 			}
 			var op struct {
-				Permission string `yaml:"x-permission"`
-				ID         string `yaml:"operationId"`
-				Summary    string `yaml:"summary"`
+				Permission string    `yaml:"x-permission"`
+				ID         string    `yaml:"operationId"`
+				Summary    string    `yaml:"summary"`
+				Body       yaml.Node `yaml:"requestBody"`
 				Responses  map[string]yaml.Node
 			}
 			if err := node.Decode(&op); err != nil {
@@ -56,6 +60,9 @@ func TestContractAndRoutesAgree(t *testing.T) {
 			got = append(got, fmt.Sprintf("%s %s %s", strings.ToUpper(method), path, op.Permission))
 			if _, ok := op.Responses["401"]; !ok && op.Permission != "anyone" {
 				t.Errorf("%s %s: 401 is not told", method, path)
+			}
+			if _, ok := op.Responses["415"]; ok == op.Body.IsZero() {
+				t.Errorf("%s %s: 415 goes with a body of the request", method, path)
 			}
 			if _, ok := op.Responses["403"]; !ok && op.Permission != "anyone" && op.Permission != "one-time" {
 				t.Errorf("%s %s: 403 is not told", method, path)
@@ -137,5 +144,49 @@ func TestContractHoldsTogether(t *testing.T) {
 		if !slices.Equal(declared, wanted) {
 			t.Errorf("%s: declares %v", path, declared)
 		}
+	}
+}
+
+// TestHeadAnswersAsGet asks every route by both methods: the heads are the same,
+// with the length of what GET sends.
+func TestHeadAnswersAsGet(t *testing.T) {
+	d, _ := start(t, adminPassword)
+	c := d.as(people.Admin)
+	c.do("POST", "/apis", definition("Orders", "/orders/")).want(t, 201, "")
+	place := strings.NewReplacer("{id}", "orders", "{n}", "1", "{revision}", "1")
+	read := 0
+	for _, r := range routes() {
+		if r.Method != http.MethodGet || r.Path == eventsPath {
+			continue
+		}
+		path := place.Replace(r.Path)
+		get, head := c.do("GET", path, ""), c.do("HEAD", path, "")
+		if get.status == 200 {
+			read++
+		}
+		if head.status != get.status || head.body != "" {
+			t.Errorf("HEAD %s: %d, %d by GET: %q", path, head.status, get.status, head.body)
+		}
+		for _, name := range []string{"Content-Type", "Etag", "Cache-Control"} {
+			if head.header.Get(name) != get.header.Get(name) {
+				t.Errorf("HEAD %s: %s is %q, %q by GET", path, name, head.header.Get(name), get.header.Get(name))
+			}
+		}
+		if got, want := head.header.Get("Content-Length"), fmt.Sprint(len(get.body)); get.status == 200 && got != "" && got != want {
+			t.Errorf("HEAD %s: the length is %s, of %s", path, got, want)
+		}
+	}
+	if read < 14 {
+		t.Errorf("only %d routes were read", read)
+	}
+	if a := c.do("HEAD", "/apis/orders", ""); a.header.Get("Etag") != `"1"` || a.header.Get("Content-Length") == "" {
+		t.Errorf("HEAD of an API: %v", a.header)
+	}
+	if a := c.do("HEAD", eventsPath, ""); a.status != 405 || a.header.Get("Allow") != "GET" {
+		t.Errorf("HEAD of the stream: %d %v", a.status, a.header)
+	}
+	client{d: d}.do("HEAD", "/apis", "").want(t, 401, "")
+	if a := c.do("HEAD", "/session/password", ""); a.status != 405 || a.header.Get("Allow") != "PUT" {
+		t.Errorf("HEAD of what is no read: %d %v", a.status, a.header)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/pkg/httpd"
 )
 
 const (
@@ -47,6 +48,7 @@ func (a *api) admit(route route, c *call) (err error) {
 	if c.actor, err = a.caller(c.r); err != nil {
 		return err
 	}
+	note(c.r).caller = c.actor.ID()
 	switch route.needs {
 	case oneTime:
 		return nil
@@ -98,6 +100,7 @@ func (a *api) sameOrigin(r *http.Request) error {
 // refuse answers with a problem. A 401 says how to be known (RFC 9110, 11.6.1);
 // a session that has ended takes its cookie along.
 func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	note(r).code = httpd.ProblemOf(err).Code
 	if f := fault.As(err); f != nil && f.Kind == fault.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="sluice"`)
 		if f.Code == "auth.expired" {

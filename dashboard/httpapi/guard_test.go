@@ -6,8 +6,10 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-gateway/sluice/dashboard/people"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
 func TestAOneTimePasswordIsChangedBeforeAnythingElse(t *testing.T) {
@@ -26,7 +28,14 @@ func TestAOneTimePasswordIsChangedBeforeAnythingElse(t *testing.T) {
 		c.do(r.Method, strings.NewReplacer("{id}", "x", "{n}", "1", "{revision}", "1").Replace(r.Path), "").want(t, 403, "auth.password_change_required")
 	}
 	c.do("PUT", "/session/password", `{"old":"`+password+`","new":"short"}`).want(t, 422, "people.password_short")
-	c.do("PUT", "/session/password", `{"old":"wrong","new":"`+adminPassword+`"}`).want(t, 401, "auth.invalid")
+	wrong := c.do("PUT", "/session/password", `{"old":"wrong","new":"`+adminPassword+`"}`).want(t, 422, "people.password_wrong")
+	if p := wrong.problem(t).Problems; len(p) != 1 || p[0].Path != "/old" || wrong.header.Get("Set-Cookie") != "" || wrong.header.Get("WWW-Authenticate") != "" {
+		t.Errorf("a wrong old password: %v %s", wrong.header, wrong.body)
+	}
+	testenv.Eventually(t, time.Second, func() bool { // the line follows the answer
+		line := d.lines("/session/password")["PUT 422"]
+		return line["code"] == "people.password_wrong" && line["level"] == "WARN"
+	})
 	c.do("PUT", "/session/password", `{"old":"`+password+`","new":"`+adminPassword+`"}`).want(t, 204, "")
 	if len(d.changed) != 1 || d.changed[0].Login != "admin" {
 		t.Errorf("told of %v", d.changed)

@@ -160,8 +160,11 @@ func TestEveryProblemHasItsShape(t *testing.T) {
 		{"no such gateway", "GET", "/gateways/g", "", nil, 404, "fleet.unknown_node"},
 		{"another method", "PUT", "/apis", "{}", nil, 405, "route.method_not_allowed"},
 		{"no body", "POST", "/apis", "", nil, 400, "body.missing"},
-		{"a form", "POST", "/apis", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 400, "body.type"},
-		{"another charset", "POST", "/apis", ok, []string{"Content-Type", "application/json; charset=latin1"}, 400, "body.type"},
+		{"a form", "POST", "/apis", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "body.type"},
+		{"another charset", "POST", "/apis", ok, []string{"Content-Type", "application/json; charset=latin1"}, 415, "body.type"},
+		{"a compressed body", "POST", "/apis", "\x1f\x8b", []string{"Content-Encoding", "gzip"}, 415, "body.encoding"},
+		{"two codings", "POST", "/tokens", "\x1f\x8b", []string{"Content-Encoding", "identity, br"}, 415, "body.encoding"},
+		{"no coding, in words", "POST", "/tokens", "[]", []string{"Content-Encoding", "Identity"}, 400, "body.invalid"},
 		{"no JSON", "POST", "/apis", "{", nil, 422, "api.invalid"},
 		{"an unknown member", "POST", "/tokens", `{"nmae":"x"}`, nil, 400, "body.invalid"},
 		{"a member twice", "POST", "/tokens", `{"name":"x","name":"y"}`, nil, 400, "body.invalid"},
@@ -182,8 +185,11 @@ func TestEveryProblemHasItsShape(t *testing.T) {
 			c.do(v.method, v.path, v.body, v.headers...).want(t, v.status, v.code)
 		})
 	}
-	if a := c.do("PUT", "/apis", "{}"); a.header.Get("Allow") != "GET, POST" {
+	if a := c.do("PUT", "/apis", "{}"); a.header.Get("Allow") != "GET, HEAD, POST" {
 		t.Errorf("Allow: %q", a.header.Get("Allow"))
+	}
+	if a := c.do("POST", "/apis", ok, "Content-Encoding", "gzip"); a.header.Get("Accept-Encoding") != "identity" || !strings.Contains(a.body, "Content-Encoding: gzip") {
+		t.Errorf("a compressed body: %v %s", a.header, a.body)
 	}
 	p := c.do("POST", "/apis", strings.Replace(ok, `"name"`, `"nmae"`, 1)).want(t, 422, "api.invalid").problem(t)
 	if len(p.Problems) == 0 || p.Problems[0].Path != "/nmae" || p.Problems[0].Fix != "name" {
@@ -231,10 +237,15 @@ func TestListsComeInPages(t *testing.T) {
 	var numbers []string
 	for cursor = ""; ; {
 		var p struct {
-			Items []struct{ Revision int64 }
-			Next  string
+			Items      []struct{ Revision int64 }
+			Next       string
+			Total      int
+			TotalExact bool
 		}
 		c.do("GET", "/revisions?limit=2&cursor="+cursor, "").want(t, 200, "").into(t, &p)
+		if p.Total != 5 || !p.TotalExact {
+			t.Errorf("cursor %q: %d of all, exact %t", cursor, p.Total, p.TotalExact)
+		}
 		for _, r := range p.Items {
 			numbers = append(numbers, strconv.FormatInt(r.Revision, 10))
 		}

@@ -55,6 +55,10 @@ func (a *api) listRevisions(c *call) error {
 			return fault.New(fault.Invalid, "list.cursor_invalid", "cursor is not one that this list gave out; leave it out to begin at the first page")
 		}
 	}
+	recorded, own, err := a.Engine.Recorded(c.r.Context(), c.org())
+	if err != nil {
+		return err
+	}
 	found, err := a.Engine.Revisions(c.r.Context(), before, limit, kind, c.param("id"))
 	if err != nil {
 		return err
@@ -69,8 +73,8 @@ func (a *api) listRevisions(c *call) error {
 		out.Next = strconv.FormatInt(found[limit-1].N, 10)
 	}
 	out.Total, out.TotalExact = len(out.Items), out.Next == "" && before == 0
-	if kind == "" && len(found) > 0 {
-		out.Total = max(out.Total, int(found[0].N))
+	if kind == "" && own { // the numbers have no gaps
+		out.Total, out.TotalExact = int(recorded), true
 	}
 	return c.json(http.StatusOK, out)
 }

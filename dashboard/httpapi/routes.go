@@ -21,6 +21,19 @@ type route struct {
 	handle       func(*api, *call) error
 }
 
+// eventsPath is the one route to read whose answer has no end, so that its head
+// alone says nothing.
+const eventsPath = "/events"
+
+// methods are the methods that the route answers: what is read by GET has HEAD too
+// (RFC 9110, 9.1).
+func (r route) methods() []string {
+	if r.Method == http.MethodGet && r.Path != eventsPath {
+		return []string{http.MethodGet, http.MethodHead}
+	}
+	return []string{r.Method}
+}
+
 // routes is every route of the API, read top to bottom.
 func routes() []route {
 	get, post, put, patch, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
@@ -79,6 +92,6 @@ func routes() []route {
 		{get, "/revisions", people.RevisionsRead, (*api).listRevisions},
 		{get, "/revisions/{n}", people.RevisionsRead, (*api).getRevision},
 		{get, "/publishes/{revision}", people.RevisionsRead, (*api).publishStatus},
-		{get, "/events", people.GatewaysRead, (*api).events},
+		{get, eventsPath, people.GatewaysRead, (*api).events},
 	}
 }

@@ -57,12 +57,14 @@ func (a *api) signIn(c *call) error {
 	if err != nil {
 		return err
 	}
+	note(c.r).login = brief(in.Login)
 	who, err := a.People.SignIn(c.r.Context(), people.Credentials{
 		Login: in.Login, Password: in.Password, Address: a.clientAddress(c.r), Agent: c.r.UserAgent(),
 	})
 	if err != nil {
 		return err
 	}
+	note(c.r).caller = who.Actor.ID()
 	a.leaveOld(c)
 	a.setCookie(c.w, who.Cookie)
 	return c.json(http.StatusOK, toSession(who.Actor))

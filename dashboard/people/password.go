@@ -109,8 +109,8 @@ func (h *hasher) verify(phc, password string) bool {
 	return subtle.ConstantTimeCompare(got, want) == 1
 }
 
-// checkNewPassword applies the rules for new passwords.
-func checkNewPassword(password, login string) error {
+// checkNewPassword applies the rules for new passwords; nil is a good one.
+func checkNewPassword(password, login string) *fault.Fault {
 	n := utf8.RuneCountInString(password)
 	switch {
 	case !utf8.ValidString(password):

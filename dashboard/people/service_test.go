@@ -264,11 +264,11 @@ func TestAOneTimePasswordAllowsOnlyItsChange(t *testing.T) {
 		strings.Repeat("x", 2000): "people.password_long", "aaaaaaaaaaaaaaaa": "people.password_repeats", oneTime: "people.password_same",
 		"열두글자보다짧음": "people.password_short", "bad\xffutf8 and long": "people.password_invalid",
 	} {
-		if err := f.ChangePassword(t.Context(), s.Actor, oneTime, fresh); !fault.Is(err, code) {
+		if err := f.ChangePassword(t.Context(), s.Actor, oneTime, fresh); !fault.Is(err, code) || !points(err, "/new") {
 			t.Errorf("%.20q: got %v", fresh, err)
 		}
 	}
-	if err := f.ChangePassword(t.Context(), s.Actor, "wrong", "a new long password"); !fault.Is(err, "auth.invalid") {
+	if err := f.ChangePassword(t.Context(), s.Actor, "wrong", "a new long password"); !fault.Is(err, "people.password_wrong") || !points(err, "/old") {
 		t.Errorf("got %v", err)
 	}
 	if err := f.ChangePassword(t.Context(), s.Actor, oneTime, "a new long password"); err != nil {
@@ -437,4 +437,12 @@ func TestRolesHoldWhatTheOnesBeforeThemHold(t *testing.T) {
 	if people.Role("root").Can(people.APIsRead) || people.Viewer.Can(people.APIsWrite) || people.Operator.Can(people.PeopleRead) {
 		t.Error("a role may do too much")
 	}
+}
+
+// points tells whether a fault has one problem, with the same code and message,
+// at that place of the input.
+func points(err error, pointer string) bool {
+	f := fault.As(err)
+	return f != nil && len(f.Problems) == 1 && f.Problems[0].Path == pointer && f.Problems[0].Code == f.Code &&
+		f.Problems[0].Message == f.Message && f.Problems[0].Severity == fault.Error
 }

@@ -35,18 +35,18 @@ func (s *Service) Tokens(ctx context.Context, a Actor) ([]Token, error) {
 func (s *Service) CreateToken(ctx context.Context, a Actor, n NewToken) (Token, string, error) {
 	n.Name = strings.TrimSpace(n.Name)
 	if c := utf8.RuneCountInString(n.Name); c == 0 || c > 200 || !utf8.ValidString(n.Name) {
-		return Token{}, "", fault.New(fault.Unprocessable, "people.name_invalid", "the name must have 1 to 200 characters").With("path", "/name")
+		return Token{}, "", fault.New(fault.Unprocessable, "people.name_invalid", "the name must have 1 to 200 characters").At("/name")
 	}
 	if err := checkRole(n.Role); err != nil {
 		return Token{}, "", err
 	}
 	if rank(n.Role) > rank(a.Role) {
 		return Token{}, "", fault.New(fault.Denied, "people.role_too_high", "a token may not do more than its maker: %s at most", a.Role).
-			With("path", "/role").With("maximum", string(a.Role))
+			With("maximum", string(a.Role)).At("/role")
 	}
 	now := s.now()
 	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(now) {
-		return Token{}, "", fault.New(fault.Unprocessable, "people.expiry_past", "expiresAt lies in the past").With("path", "/expiresAt")
+		return Token{}, "", fault.New(fault.Unprocessable, "people.expiry_past", "expiresAt lies in the past").At("/expiresAt")
 	}
 	secret := tokenMark + rand.Text() + rand.Text()[:14]
 	t := Token{

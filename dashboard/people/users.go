@@ -85,7 +85,7 @@ func (s *Service) add(ctx context.Context, org string, n NewUser, password strin
 	login := normalLogin(n.Login)
 	if !loginForm.MatchString(login) {
 		return User{}, "", fault.New(fault.Unprocessable, "people.login_invalid",
-			"the login must be an e-mail address or a name of 2 to 254 letters, digits and . _ + @ -").With("path", "/login")
+			"the login must be an e-mail address or a name of 2 to 254 letters, digits and . _ + @ -").At("/login")
 	}
 	if err := checkRole(n.Role); err != nil {
 		return User{}, "", err
@@ -98,7 +98,7 @@ func (s *Service) add(ctx context.Context, org string, n NewUser, password strin
 		oneTime = oneTimePassword()
 		password = oneTime
 	} else if err := checkNewPassword(password, login); err != nil {
-		return User{}, "", err
+		return User{}, "", err.At("/password")
 	}
 	hash, err := s.newHash(ctx, password)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Service) add(ctx context.Context, org string, n NewUser, password strin
 	}
 	if err := s.o.Users.Insert(ctx, u); err != nil {
 		if errors.Is(err, ErrTaken) {
-			return User{}, "", fault.Wrap(err, fault.Conflict, "people.login_taken", "the login %s is taken", login).With("login", login)
+			return User{}, "", fault.Wrap(err, fault.Conflict, "people.login_taken", "the login %s is taken", login).With("login", login).At("/login")
 		}
 		return User{}, "", fmt.Errorf("storing the user: %w", err)
 	}
@@ -194,13 +194,14 @@ func (s *Service) Profile(ctx context.Context, a Actor, p Profile) (User, error)
 	}
 	if _, err := time.LoadLocation(u.TimeZone); err != nil || u.TimeZone == "Local" {
 		return User{}, fault.New(fault.Unprocessable, "people.time_zone_unknown",
-			"%q is not a time zone; use an IANA name such as Asia/Seoul", cut(u.TimeZone, 64)).With("path", "/timeZone")
+			"%q is not a time zone; use an IANA name such as Asia/Seoul", cut(u.TimeZone, 64)).At("/timeZone")
 	}
 	return u, s.replace(ctx, &u)
 }
 
 // ChangePassword sets the actor's own password and ends all other sessions.
-// Faults: "auth.invalid" for a wrong old one, and people.password_….
+// Faults: "people.password_wrong" for a wrong old one, "auth.locked" after 5 of
+// those, and people.password_…, each with a problem at /old or /new.
 func (s *Service) ChangePassword(ctx context.Context, a Actor, old, fresh string) error {
 	if a.Session == nil {
 		return fault.New(fault.Denied, "auth.denied", "a password is changed in a session, not with an API token")
@@ -214,13 +215,16 @@ func (s *Service) ChangePassword(ctx context.Context, a Actor, old, fresh string
 		return err
 	}
 	if err := s.checkPassword(ctx, u, false, cut(old, maxPassword), doors); err != nil {
+		if fault.Is(err, "auth.invalid") { // whoever asks is signed in: no 401, which would mean the opposite
+			return fault.New(fault.Unprocessable, "people.password_wrong", "the old password is wrong; type the present one").At("/old")
+		}
 		return err
 	}
 	if err := checkNewPassword(fresh, u.Login); err != nil {
-		return err
+		return err.At("/new")
 	}
 	if fresh == old {
-		return fault.New(fault.Unprocessable, "people.password_same", "the new password is the old one; choose another one")
+		return fault.New(fault.Unprocessable, "people.password_same", "the new password is the old one; choose another one").At("/new")
 	}
 	if u.PasswordHash, err = s.newHash(ctx, fresh); err != nil {
 		return err
@@ -284,14 +288,14 @@ func precondition(ifMatch, etag string) error {
 
 func checkRole(r Role) error {
 	if rank(r) == 0 {
-		return fault.New(fault.Unprocessable, "people.role_unknown", "the role must be viewer, operator or admin").With("path", "/role")
+		return fault.New(fault.Unprocessable, "people.role_unknown", "the role must be viewer, operator or admin").At("/role")
 	}
 	return nil
 }
 
 func checkName(name string) error {
 	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > 200 {
-		return fault.New(fault.Unprocessable, "people.name_invalid", "the name must have at most 200 characters").With("path", "/name")
+		return fault.New(fault.Unprocessable, "people.name_invalid", "the name must have at most 200 characters").At("/name")
 	}
 	return nil
 }
@@ -304,5 +308,5 @@ func oneOf(field, v string, allowed ...string) error {
 		}
 	}
 	return fault.New(fault.Unprocessable, fault.Code("people."+field+"_unknown"),
-		"the %s must be one of %s, or empty", field, strings.Join(allowed, ", ")).With("path", "/"+field)
+		"the %s must be one of %s, or empty", field, strings.Join(allowed, ", ")).At("/" + field)
 }

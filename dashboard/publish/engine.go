@@ -284,6 +284,16 @@ func (e *Engine) Revisions(ctx context.Context, before int64, limit int, kind, i
 	return e.o.Log.Page(ctx, before, limit, kind, id)
 }
 
+// Recorded tells how many revisions there are, and whether all of them are about
+// the organisation; otherwise it is not known how many are.
+func (e *Engine) Recorded(ctx context.Context, org string) (n int64, own bool, err error) {
+	err = e.View(ctx, func(s *State) error {
+		n, own = s.Revision(), s.Alone(org)
+		return nil
+	})
+	return n, own, err
+}
+
 // Revision returns one revision, or the fault "revision.not_found".
 func (e *Engine) Revision(ctx context.Context, n int64) (Revision, error) {
 	if n >= 1 {

@@ -369,6 +369,32 @@ func TestAStateKnowsConflictsOfAllDashboards(t *testing.T) {
 	}
 }
 
+func TestRevisionsAreCountedForWhomAllOfThemAre(t *testing.T) {
+	s := newSite(t)
+	a := s.engine()
+	counted := func(e *publish.Engine, org string, want int64, wantOwn bool) {
+		t.Helper()
+		if n, own, err := e.Recorded(t.Context(), org); n != want || own != wantOwn || err != nil {
+			t.Errorf("%s: %d, own %t, %v", org, n, own, err)
+		}
+	}
+	counted(a, "default", 0, true)
+	put(t, a, api("orders", ""))
+	put(t, a, api("orders", `"x-note":1,`))
+	counted(a, "default", 2, true)
+	counted(a, "other", 2, false)
+	theirs := publish.Ref{Org: "other", Kind: publish.KindAPI, ID: "theirs"}
+	for _, text := range [][]byte{api("theirs", ""), nil} { // it comes and goes
+		if _, err := a.Commit(t.Context(), tester, "", func(*publish.State) ([]publish.Edit, error) {
+			return []publish.Edit{{Ref: theirs, Text: text}}, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counted(a, "default", 4, false)
+	counted(s.engine(), "default", 4, false) // as the views tell a dashboard that starts
+}
+
 func TestEventsTellOfRevisionsOfEveryDashboard(t *testing.T) {
 	s := newSite(t)
 	var mu sync.Mutex

@@ -20,6 +20,7 @@ type State struct {
 	n        int64
 	at       time.Time // of revision n
 	objects  map[Ref]Entry
+	orgs     map[string]bool // that have, or had, an object
 	index    *apidef.Index
 	contents Contents
 }
@@ -34,11 +35,17 @@ type Entry struct {
 }
 
 func newState(contents Contents) *State {
-	return &State{objects: map[Ref]Entry{}, index: apidef.NewIndex(), contents: contents}
+	return &State{objects: map[Ref]Entry{}, orgs: map[string]bool{}, index: apidef.NewIndex(), contents: contents}
 }
 
 // Revision is the number of the revision that this is the state of.
 func (s *State) Revision() int64 { return s.n }
+
+// Alone tells whether no organisation but this one ever had an object, so that
+// every revision is its own.
+func (s *State) Alone(org string) bool {
+	return len(s.orgs) == 0 || len(s.orgs) == 1 && s.orgs[org]
+}
 
 // Get returns a present object.
 func (s *State) Get(r Ref) (Entry, bool) {
@@ -75,6 +82,7 @@ func (s *State) put(o Object) bool {
 	if s.objects[ref].Rev >= o.Rev {
 		return false
 	}
+	s.orgs[o.Org] = true
 	s.objects[ref] = Entry{Rev: o.Rev, SHA: o.SHA, Name: o.Summary.Name, Groups: o.Summary.Groups, Deleted: o.Deleted}
 	if o.Kind != KindAPI {
 		return true

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -68,8 +69,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if h.index == nil {
-		head.Set("Cache-Control", "no-store")
-		h.serve(w, r, "absent.html", absentPage)
+		absent(w, r)
 		return
 	}
 	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
@@ -87,6 +87,22 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("Cache-Control", "no-cache")
 	head.Set("Etag", h.etag)
 	h.serve(w, r, "index.html", h.index)
+}
+
+// absent answers where the console is not built. Only its start is found: who
+// looks for anything else, such as a mistyped address of the API, must not be
+// told 200.
+func absent(w http.ResponseWriter, r *http.Request) {
+	head := w.Header()
+	head.Set("Cache-Control", "no-store")
+	head.Set("Content-Type", "text/html; charset=utf-8")
+	head.Set("Content-Length", strconv.Itoa(len(absentPage)))
+	if path.Clean("/"+r.URL.Path) != "/" {
+		w.WriteHeader(http.StatusNotFound)
+	}
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(absentPage)
+	}
 }
 
 func (h *handler) file(w http.ResponseWriter, r *http.Request, name string, text []byte) {

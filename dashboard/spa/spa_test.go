@@ -64,15 +64,35 @@ func TestAConsoleThatIsNotBuiltSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", "/apis", nil))
-	for _, part := range []string{"The console is not built", "make build", "/api/v1"} {
-		if !strings.Contains(w.Body.String(), part) {
-			t.Errorf("the page lacks %q", part)
+	for _, c := range []struct {
+		method, path string
+		status       int
+	}{
+		{"GET", "/", 200},
+		{"HEAD", "/", 200},
+		{"GET", "//", 200},
+		{"GET", "/apis", 404},
+		{"HEAD", "/apis", 404},
+		{"GET", "/index.html", 404},
+		{"GET", "/.gitkeep", 404},
+		{"POST", "/", 405},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(c.method, "http://localhost"+c.path, nil))
+		if w.Code != c.status {
+			t.Errorf("%s %s: %d", c.method, c.path, w.Code)
 		}
-	}
-	if w.Code != 200 || w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
-		t.Errorf("got %d %v", w.Code, w.Header())
+		if c.method == "POST" {
+			continue
+		}
+		if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || w.Header().Get("Content-Length") == "" {
+			t.Errorf("%s %s: %v", c.method, c.path, w.Header())
+		}
+		for _, part := range []string{"The console is not built", "This build of the dashboard has no console", "<code>/api/v1</code>", "/api/v1/openapi.yaml"} {
+			if strings.Contains(w.Body.String(), part) != (c.method == "GET") {
+				t.Errorf("%s %s: %q in %s", c.method, c.path, part, w.Body)
+			}
+		}
 	}
 }
 

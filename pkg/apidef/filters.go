@@ -52,7 +52,9 @@ func (v *findings) filters(at, scope string, fs Filters, c *Catalog) {
 			continue
 		}
 		if known {
-			v.problems = append(v.problems, c.schemas[name].Check(fs[name], path)...)
+			v.problems = append(v.problems, c.schemas[name].CheckPlanned(fs[name], path, func(pattern string) bool {
+				return plannedOption("/" + name + pattern)
+			})...)
 		}
 	}
 }

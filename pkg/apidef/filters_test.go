@@ -51,6 +51,29 @@ func TestValidateFilters(t *testing.T) {
 	}
 }
 
+func TestPlannedOptionsAreNotAvailable(t *testing.T) {
+	c, err := DefaultCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for filters, want := range map[string]string{
+		`{"auth":{"any":[{"key":{}},{"jwt":{"issuer":"https://id.example.com"}},{"basic":{}}]}}`: "/auth/any/1/jwt not_available, /auth/any/2/basic not_available",
+		`{"auth":{"all":[{"mtls":{}},{"signature":{}},{"introspection":{}},{"external":{}}]}}`:   "/auth/all/0/mtls not_available, /auth/all/1/signature not_available, /auth/all/2/introspection not_available, /auth/all/3/external not_available",
+		`{"identity":{"headers":{},"jwt":{"header":"X-Identity"}}}`:                              "/identity/jwt not_available",
+		`{"auth":{"jwt":{}}}`:                     "/auth/jwt unknown_field",
+		`{"auth":{"any":[{"jwtt":{}}]}}`:          "/auth/any/0/jwtt unknown_field, /auth/any/0 required",
+		`{"auth":{"any":[{"key":{"jwt":true}}]}}`: "/auth/any/0/key/jwt unknown_field",
+	} {
+		var got []string
+		for _, p := range ValidateFilters(with(t, `{"filters":`+filters+`}`), c) {
+			got = append(got, fmt.Sprint(strings.TrimPrefix(p.Path, "/filters"), " ", p.Code))
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s\ngot  %s\nwant %s", filters, strings.Join(got, ", "), want)
+		}
+	}
+}
+
 func TestMergedFilters(t *testing.T) {
 	d := with(t, `{"filters":{"requestHeaders":{"set":{}},"x-a":1},"endpoints":[{"path":"/","filters":{"auth":"off","requestHeaders":{"set":{"a":"b"}}}}]}`)
 	got := d.Merged(d.Endpoints[0])

@@ -1,6 +1,9 @@
 package apidef
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // planned tells whether the language has a member that no code reads yet. Such
 // a member is refused with "not_available". Remove a line when its reader comes.
@@ -22,4 +25,18 @@ func plannedFilters() []string {
 	return strings.Fields(`ipRules countryRules agentRules block requestSize concurrency waf cors auth login
 		identity authorize rateLimit quota throttle validate requestHeaders rewrite requestBody mock cache
 		responseHeaders responseBody compress errors securityHeaders redirect oauth2 record`)
+}
+
+// plannedOption tells whether the language has an option of a filter that no code
+// reads yet; the pattern starts with the filter's name.
+func plannedOption(pattern string) bool {
+	if pattern == "/identity/jwt" {
+		return true
+	}
+	for _, list := range []string{"/auth/any/*/", "/auth/all/*/"} {
+		if method, ok := strings.CutPrefix(pattern, list); ok {
+			return slices.Contains(strings.Fields("jwt basic mtls signature introspection external"), method)
+		}
+	}
+	return false
 }

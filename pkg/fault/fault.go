@@ -30,6 +30,7 @@ const (
 	TooMany                     // 429
 	TooLarge                    // 413
 	Unavailable                 // 503: something outside is down
+	Unsupported                 // 415: the body is in a format or coding that is not read
 )
 
 // Severity of one problem.
@@ -84,12 +85,22 @@ func (f *Fault) With(name string, value any) *Fault {
 	return f
 }
 
+// At says where in the input the fault lies, as the one problem in it, and
+// returns f. The pointer is a JSON pointer (RFC 6901). Call it after With.
+func (f *Fault) At(pointer string) *Fault {
+	f.Problems = []Problem{{Code: f.Code, Path: pointer, Message: f.Message, Params: f.Params, Severity: Error}}
+	return f
+}
+
 // Error is the message with its code, its problems and its cause.
 func (f *Fault) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s)", f.Message, f.Code)
 	for _, p := range f.Problems {
-		fmt.Fprintf(&b, "; %s: %s", p.Path, p.Message)
+		fmt.Fprintf(&b, "; %s", p.Path)
+		if p.Message != f.Message {
+			fmt.Fprintf(&b, ": %s", p.Message)
+		}
 	}
 	if f.Err != nil {
 		fmt.Fprintf(&b, ": %v", f.Err)

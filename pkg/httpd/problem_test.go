@@ -34,7 +34,7 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 	for kind, want := range map[fault.Kind]int{
 		fault.Internal: 500, fault.Invalid: 400, fault.Unprocessable: 422, fault.Unauthenticated: 401, fault.Denied: 403,
 		fault.NotFound: 404, fault.Conflict: 409, fault.Stale: 412, fault.Missing: 428, fault.TooMany: 429,
-		fault.TooLarge: 413, fault.Unavailable: 503, 200: 500,
+		fault.TooLarge: 413, fault.Unavailable: 503, fault.Unsupported: 415, 200: 500,
 	} {
 		resp, doc, _ := problem(t, fault.New(kind, "a.b", "Said."))
 		if resp.StatusCode != want || doc["status"] != float64(want) || doc["code"] != "a.b" {

@@ -196,9 +196,20 @@ func (s *Schema) resolve(defs map[string]*Schema, formats Formats, depth int) er
 	return errors.Join(errs...)
 }
 
+// Planned tells of a member that a schema does not know whether the language has
+// it although nothing reads it yet. The pattern is a JSON pointer within the value
+// that is checked, with "*" for each item of an array and each key of a map.
+type Planned func(pattern string) bool
+
 // Check validates one JSON value against the schema. at is the JSON pointer of
 // the value in its document; the problems' paths start with it.
 func (s *Schema) Check(text []byte, at string) []fault.Problem {
+	return s.CheckPlanned(text, at, func(string) bool { return false })
+}
+
+// CheckPlanned is Check that refuses planned members with "not_available". What
+// is required beside one is not asked for: the planned member may stand for it.
+func (s *Schema) CheckPlanned(text []byte, at string, planned Planned) []fault.Problem {
 	root, problems := strictjson.Parse(text, strictjson.Options{})
 	if len(problems) > 0 {
 		for i := range problems {
@@ -206,13 +217,15 @@ func (s *Schema) Check(text []byte, at string) []fault.Problem {
 		}
 		return problems
 	}
-	c := checker{text: text}
+	c := checker{text: text, planned: planned}
 	c.check(s, root, at, 0)
 	return c.problems
 }
 
 type checker struct {
 	text     []byte
+	planned  Planned
+	pattern  []string // of the value that is being checked, for planned
 	problems []fault.Problem
 }
 
@@ -290,25 +303,37 @@ func (c *checker) enum(s *Schema, n *strictjson.Node, at string) {
 }
 
 func (c *checker) object(s *Schema, n *strictjson.Node, at string) {
-	for _, name := range s.required {
-		if n.Member(name) == nil {
-			c.add(at, strictjson.CodeRequired, map[string]any{"name": name}, "%q is required here; add it", name)
-		}
-	}
+	later := false // whether a member is planned
 	for i := range n.Children {
 		m := &n.Children[i]
 		child := at + "/" + strictjson.Escape(m.Name)
 		switch p := s.properties[m.Name]; {
 		case p != nil:
-			c.check(p, m, child, 0)
+			c.within(strictjson.Escape(m.Name), p, m, child)
 		case s.additional == nil || strings.HasPrefix(m.Name, "x-") && s.additional.never:
 		case !s.additional.never:
-			c.check(s.additional, m, child, 0)
+			c.within("*", s.additional, m, child)
+		case c.planned("/" + strings.Join(append(slices.Clip(c.pattern), strictjson.Escape(m.Name)), "/")):
+			later = true
+			c.add(child, strictjson.CodeNotAvailable, map[string]any{"name": strictjson.Brief(m.Name)},
+				"%q is not available yet; remove it, so that nobody relies on it", strictjson.Brief(m.Name))
 		default:
 			p := strictjson.Unknown(m.Name, slices.Sorted(maps.Keys(s.properties)))
 			c.add(child, p.Code, p.Params, "%s", p.Message).Fix = p.Fix
 		}
 	}
+	for _, name := range s.required {
+		if n.Member(name) == nil && !later {
+			c.add(at, strictjson.CodeRequired, map[string]any{"name": name}, "%q is required here; add it", name)
+		}
+	}
+}
+
+// within checks a member or an item; segment is its part of the pattern.
+func (c *checker) within(segment string, s *Schema, n *strictjson.Node, at string) {
+	c.pattern = append(c.pattern, segment)
+	c.check(s, n, at, 0)
+	c.pattern = c.pattern[:len(c.pattern)-1]
 }
 
 func (c *checker) array(s *Schema, n *strictjson.Node, at string) {
@@ -318,7 +343,7 @@ func (c *checker) array(s *Schema, n *strictjson.Node, at string) {
 		item := &n.Children[i]
 		child := at + "/" + strconv.Itoa(i)
 		if s.items != nil {
-			c.check(s.items, item, child, 0)
+			c.within("*", s.items, item, child)
 		}
 		if raw := string(item.Raw(c.text)); s.unique && seen[raw] {
 			c.add(child, strictjson.CodeItems, nil, "this item stands twice; keep one")

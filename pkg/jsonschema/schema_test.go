@@ -3,6 +3,7 @@ package jsonschema
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,4 +131,35 @@ func FuzzSchemaCheck(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestPlannedMembers(t *testing.T) {
+	s, err := Parse([]byte(optionsSchema), formats)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	planned := func(pattern string) bool {
+		asked = append(asked, pattern)
+		return pattern != "/mod"
+	}
+	for text, want := range map[string]string{
+		`{"later":1}`: "/at/later not_available",
+		`{"mod":1}`:   "/at/mod unknown_field, /at required",
+		`{"mode":"shadow","list":[{},{"later":1}]}`:          "/at/list/1/later not_available",
+		`{"mode":"shadow","tree":{"below":{"a/b":1},"c":1}}`: "/at/tree/below/a~1b not_available, /at/tree/c not_available",
+	} {
+		var got []string
+		for _, p := range s.CheckPlanned([]byte(text), "/at", planned) {
+			got = append(got, fmt.Sprint(p.Path, " ", p.Code))
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s\ngot  %s\nwant %s", text, strings.Join(got, ", "), want)
+		}
+	}
+	for _, pattern := range []string{"/later", "/mod", "/list/*/later", "/tree/below/a~1b", "/tree/c"} {
+		if !slices.Contains(asked, pattern) {
+			t.Errorf("%s was not asked for, but %v", pattern, asked)
+		}
+	}
 }
