@@ -212,7 +212,7 @@ func TestExpectContinueEndToEnd(t *testing.T) {
 		_, _ = io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
 		b := make([]byte, 3)
 		_, _ = io.ReadFull(r, b)
-		_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n%s", b)
+		_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\n%s", b)
 	})
 	r := newRig(t, o.Addr(), http1.ServerConfig{}, http1.PoolConfig{})
 	c := http1test.Dial(t, r.addr)
