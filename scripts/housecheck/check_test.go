@@ -71,7 +71,7 @@ func TestTextsNameNoMachineAndNoRegistry(t *testing.T) {
 		"(" + slash + "work/main)":                            true,
 		"GOPROXY=https://" + registryHosts()[0]:               true,
 		"curl https://" + registryHosts()[3] + "/left-pad":    true,
-		"GET /api/work/x and user/home/y":                     false,
+		"GET /api" + slash + "work/x and user/home/y":         false,
 		"https://example.org/root/x":                          false,
 		"the root folder, /rooted, /homestead and go.work":    false,
 		"/var/lib/sluice, /etc/sluice/gateway.yaml, /run/foo": false,
