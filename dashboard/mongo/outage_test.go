@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/dashboard/storecall"
 	"github.com/sluice-gateway/sluice/pkg/config"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/mongodb"
@@ -95,8 +96,8 @@ func TestAServerThatIsGoneIsUnavailable(t *testing.T) {
 		"ByID": func() error { _, err := s.Users().ByID(t.Context(), "u"); return err },
 	} {
 		err := call()
-		if !fault.Is(err, CodeUnavailable) || fault.As(err).Kind != fault.Unavailable {
-			t.Errorf("%s: %v, want %s", name, err, CodeUnavailable)
+		if !fault.Is(err, storecall.CodeUnavailable) || fault.As(err).Kind != fault.Unavailable {
+			t.Errorf("%s: %v, want %s", name, err, storecall.CodeUnavailable)
 		}
 		// An outage must never be taken for an answer.
 		for _, answer := range []error{publish.ErrTaken, publish.ErrNotFound, people.ErrNotFound} {
@@ -107,7 +108,7 @@ func TestAServerThatIsGoneIsUnavailable(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := s.Log().Newest(ctx); !fault.Is(err, CodeUnavailable) {
+	if _, err := s.Log().Newest(ctx); !fault.Is(err, storecall.CodeUnavailable) {
 		t.Errorf("with a deadline of the caller: %v", err)
 	}
 }

@@ -23,16 +23,9 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
-	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/dashboard/storecall"
 	"github.com/sluice-gateway/sluice/pkg/mongodb"
 )
-
-// CodeUnavailable is the code of the fault that a call returns when the store
-// could not answer in time; nothing is known about what a write did.
-const CodeUnavailable fault.Code = "store.unavailable"
-
-// callTimeout bounds a call whose context has no deadline.
-const callTimeout = 5 * time.Second
 
 // Store is the dashboard's database. Its methods give the parts of it, each safe
 // for concurrent use.
@@ -56,7 +49,7 @@ func Open(ctx context.Context, c mongodb.Config) (*Store, error) {
 
 // Ping asks the primary, as a health check.
 func (s *Store) Ping(ctx context.Context) error {
-	ctx, cancel := within(ctx)
+	ctx, cancel := storecall.Within(ctx)
 	defer cancel()
 	_, err := mongodb.Ping(ctx, s.db)
 	return explain(ctx, "checking the configuration store", err)
@@ -92,37 +85,17 @@ func (s *Store) Tokens() people.Tokens { return tokens{s.db.Collection(tokensNam
 // Attempts are the failed sign-ins.
 func (s *Store) Attempts() people.Attempts { return attempts{s.db.Collection(attemptsName)} }
 
-func within(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, bounded := ctx.Deadline(); bounded {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, callTimeout)
+func explain(ctx context.Context, doing string, err error) error {
+	return storecall.Explain(ctx, doing, err, away,
+		"the configuration store does not answer; try again, and check MongoDB and the network to it")
 }
 
-// explain adds what was being done, and the context's error where the driver
-// only said that it was interrupted. When the store could not answer it is a
-// fault of the kind Unavailable.
-func explain(ctx context.Context, doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w (%w)", err, cause)
-	}
-	err = fmt.Errorf("%s: %w", doing, err)
-	if errors.Is(err, context.Canceled) { // by the caller, who knows why
-		return err
-	}
-	if driver.IsNetworkError(err) || driver.IsTimeout(err) || errors.Is(err, context.DeadlineExceeded) {
-		return fault.Wrap(err, fault.Unavailable, CodeUnavailable,
-			"the configuration store does not answer; try again, and check MongoDB and the network to it")
-	}
-	return err
-}
+// away tells errors of the connection from answers of the server.
+func away(err error) bool { return driver.IsNetworkError(err) || driver.IsTimeout(err) }
 
 // call runs f under the call's deadline and says in the error what was being done.
 func call(ctx context.Context, doing string, f func(context.Context) error) error {
-	ctx, cancel := within(ctx)
+	ctx, cancel := storecall.Within(ctx)
 	defer cancel()
 	return explain(ctx, doing, f(ctx))
 }

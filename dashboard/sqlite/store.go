@@ -11,23 +11,15 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
-	"github.com/sluice-gateway/sluice/pkg/fault"
+	"github.com/sluice-gateway/sluice/dashboard/storecall"
 	"github.com/sluice-gateway/sluice/pkg/sqlitedb"
 )
-
-// CodeUnavailable is the code of the fault that a call returns when the store
-// could not answer in time; nothing is known about what a write did.
-const CodeUnavailable fault.Code = "store.unavailable"
-
-// callTimeout bounds a call whose context has no deadline.
-const callTimeout = 5 * time.Second
 
 // Store is config.db. Its methods give the parts of it, each safe for concurrent
 // use.
@@ -87,44 +79,21 @@ func (s *Store) Attempts() people.Attempts { return attempts{s} }
 // read runs f on the readers under the call's deadline and says in the error
 // what was being done.
 func (s *Store) read(ctx context.Context, doing string, f func(context.Context, *sql.DB) error) error {
-	ctx, cancel := within(ctx)
+	ctx, cancel := storecall.Within(ctx)
 	defer cancel()
 	return explain(ctx, doing, f(ctx, s.db.Reader))
 }
 
 // write runs f in one transaction, which is durable when write returns nil.
 func (s *Store) write(ctx context.Context, doing string, f func(context.Context, *sql.Tx) error) error {
-	ctx, cancel := within(ctx)
+	ctx, cancel := storecall.Within(ctx)
 	defer cancel()
 	return explain(ctx, doing, s.db.Write(ctx, func(tx *sql.Tx) error { return f(ctx, tx) }))
 }
 
-func within(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, bounded := ctx.Deadline(); bounded {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, callTimeout)
-}
-
-// explain adds what was being done, and the context's error where the driver
-// only said that it was interrupted. When the store could not answer it is a
-// fault of the kind Unavailable.
 func explain(ctx context.Context, doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w (%w)", err, cause)
-	}
-	err = fmt.Errorf("%s: %w", doing, err)
-	if errors.Is(err, context.Canceled) { // by the caller, who knows why
-		return err
-	}
-	if sqlitedb.Busy(err) || errors.Is(err, context.DeadlineExceeded) {
-		return fault.Wrap(err, fault.Unavailable, CodeUnavailable,
-			"another process holds the configuration store for too long; try again, and look for a backup or a tool that has its file open")
-	}
-	return err
+	return storecall.Explain(ctx, doing, err, sqlitedb.Busy,
+		"another process holds the configuration store for too long; try again, and look for a backup or a tool that has its file open")
 }
 
 // changed returns how many rows a statement changed.

@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/people/peopletest"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/dashboard/publish/publishtest"
+	"github.com/sluice-gateway/sluice/dashboard/storecall"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
@@ -133,8 +134,8 @@ func TestAHeldFileIsUnavailable(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		err := s.Log().Append(ctx, publish.Revision{N: 1})
-		if !fault.Is(err, CodeUnavailable) || fault.As(err).Kind != fault.Unavailable {
-			t.Errorf("Append: %v, want %s", err, CodeUnavailable)
+		if !fault.Is(err, storecall.CodeUnavailable) || fault.As(err).Kind != fault.Unavailable {
+			t.Errorf("Append: %v, want %s", err, storecall.CodeUnavailable)
 		}
 		if n, err := s.Log().Newest(t.Context()); n != 0 || err != nil {
 			t.Errorf("reading meanwhile: %d, %v", n, err)

@@ -70,27 +70,18 @@ func (o Options) withDefaults() Options {
 
 // Reloader is the one actor that makes tables.
 type Reloader struct {
-	world   *World
-	c       *Compiler
-	source  Source
-	o       Options
-	trigger chan struct{}
+	world  *World
+	c      *Compiler
+	source Source
+	o      Options
 }
 
 // NewReloader takes the world that it swaps, the compiler and the source.
 func NewReloader(w *World, c *Compiler, s Source, o Options) *Reloader {
-	return &Reloader{w, c, s, o.withDefaults(), make(chan struct{}, 1)}
+	return &Reloader{w, c, s, o.withDefaults()}
 }
 
-// Trigger asks for a reload soon. It never blocks.
-func (r *Reloader) Trigger() {
-	select {
-	case r.trigger <- struct{}{}:
-	default:
-	}
-}
-
-// Run reloads on hints, triggers and polls until ctx ends. The first reload is
+// Run reloads on hints and polls until ctx ends. The first reload is
 // at once.
 func (r *Reloader) Run(ctx context.Context) error {
 	poll := time.NewTicker(r.o.Poll)
@@ -105,7 +96,6 @@ func (r *Reloader) Run(ctx context.Context) error {
 			began = time.Now()
 			continue
 		case <-r.source.Hints():
-		case <-r.trigger:
 		}
 		began = time.Now()
 		if !r.coalesce(ctx) {
@@ -125,7 +115,6 @@ func (r *Reloader) coalesce(ctx context.Context) bool {
 		case <-window.C:
 			return true
 		case <-r.source.Hints():
-		case <-r.trigger:
 		}
 	}
 }
