@@ -86,8 +86,7 @@ func (s *Store) Tokens() people.Tokens { return tokens{s.db.Collection(tokensNam
 func (s *Store) Attempts() people.Attempts { return attempts{s.db.Collection(attemptsName)} }
 
 func explain(ctx context.Context, doing string, err error) error {
-	return storecall.Explain(ctx, doing, err, away,
-		"the configuration store does not answer; try again, and check MongoDB and the network to it")
+	return storecall.Explain(ctx, doing, err, away, "try again, and check MongoDB and the network to it")
 }
 
 // away tells errors of the connection from answers of the server.

@@ -92,8 +92,7 @@ func (s *Store) write(ctx context.Context, doing string, f func(context.Context,
 }
 
 func explain(ctx context.Context, doing string, err error) error {
-	return storecall.Explain(ctx, doing, err, sqlitedb.Busy,
-		"another process holds the configuration store for too long; try again, and look for a backup or a tool that has its file open")
+	return storecall.Explain(ctx, doing, err, sqlitedb.Busy, "another process holds it for too long: try again, and look for a backup or a tool that has its file open")
 }
 
 // changed returns how many rows a statement changed.

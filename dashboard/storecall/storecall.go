@@ -28,8 +28,9 @@ func Within(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // Explain adds what was being done to an error, and the context's error where the
 // driver only said that it was interrupted. Where the time was over, or away says
-// that the store could not answer, it is a fault of the kind Unavailable with mend
-// as its message. What the caller itself cancelled is no such fault. Nil stays nil.
+// that the store could not answer, it is a fault with CodeUnavailable that ends in
+// the mend of that store. What the caller itself cancelled is no such fault. Nil
+// stays nil.
 func Explain(ctx context.Context, doing string, err error, away func(error) bool, mend string) error {
 	if err == nil {
 		return nil
@@ -42,7 +43,7 @@ func Explain(ctx context.Context, doing string, err error, away func(error) bool
 		return err
 	}
 	if away(err) || errors.Is(err, context.DeadlineExceeded) {
-		return fault.Wrap(err, fault.Unavailable, CodeUnavailable, "%s", mend)
+		return fault.Wrap(err, fault.Unavailable, CodeUnavailable, "the configuration store does not answer; %s", mend)
 	}
 	return err
 }

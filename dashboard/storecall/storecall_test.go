@@ -33,11 +33,11 @@ func TestExplain(t *testing.T) {
 		if (f != nil) != tc.unavailable || !errors.Is(err, tc.err) || tc.is != nil && !errors.Is(err, tc.is) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if f != nil && (f.Code != CodeUnavailable || f.Kind != fault.Unavailable || f.Message != "look at it") {
+		if f != nil && (f.Code != CodeUnavailable || f.Kind != fault.Unavailable || f.Message != "the configuration store does not answer; look at it") {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	if err := Explain(canceled, "reading a key", nil, away, ""); err != nil {
+	if err := Explain(canceled, "reading a key", nil, away, "look at it"); err != nil {
 		t.Errorf("no error: %v", err)
 	}
 }
