@@ -99,7 +99,7 @@ func (p *platform) up(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		s, err := p.service(ctx, "pump", "pump", p.o.pumpPort, 0, env)
+		s, err := p.service(ctx, "pump", "pump", p.o.pumpPort, 0, append(env, p.sinks()...))
 		if err != nil {
 			return err
 		}
@@ -222,12 +222,28 @@ func (p *platform) nodeEnv(kind, name string) ([]string, error) {
 }
 
 func (p *platform) dashboardEnv() []string {
-	env := append(p.baseEnv(), "SLUICE_DASHBOARD_DATA="+filepath.Join(p.o.data, "dashboard"))
+	env := append(p.baseEnv(), "SLUICE_DASHBOARD_DATA="+filepath.Join(p.o.data, "dashboard"), "SLUICE_DASHBOARD_RECORDS_DIR="+p.records())
 	env = append(env, p.redis.env("dashboard")...)
 	if p.o.mongodb != "" {
 		env = append(env, "SLUICE_DASHBOARD_STORE_DRIVER=mongodb", "SLUICE_DASHBOARD_MONGODB_URL="+p.o.mongodb)
 	}
 	return env
+}
+
+// records is where the pump keeps raw records without MongoDB.
+func (p *platform) records() string { return filepath.Join(p.o.data, "records") }
+
+// sinks lets the pump keep the records that the dashboard shows, unless the caller
+// set others.
+func (p *platform) sinks() []string {
+	const name = "SLUICE_PUMP_SINKS"
+	if os.Getenv(name) != "" {
+		return nil
+	}
+	if p.o.mongodb != "" {
+		return []string{name + "=" + fmt.Sprintf("[{name: records, type: mongodb, required: true, mongodb: {url: %q}}]", p.o.mongodb)}
+	}
+	return []string{name + "=" + fmt.Sprintf("[{name: records, type: sqlite, required: true, sqlite: {dir: %q}}]", p.records())}
 }
 
 // baseEnv is what every child gets: the settings of the services that the caller

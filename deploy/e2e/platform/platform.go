@@ -8,6 +8,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -18,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +35,8 @@ type Options struct {
 	Dir        string            // for all state and logs; it must exist
 	Dashboards int               // default 1; all on one store
 	Gateways   []string          // the group of each; default one in "default"
+	Pumps      int               // default 0: records stay in Redis
+	Sinks      string            // of every pump, in YAML or JSON on one line; default RawSink
 	MongoDB    string            // URL of a server; default SQLite
 	Dashboard  string            // path of another dashboard binary
 	Env        map[string]string // further settings of every service, such as SLUICE_GATEWAY_LOG_LEVEL
@@ -43,13 +47,15 @@ type Platform struct {
 	Redis      *Redis
 	Dashboards []*Service
 	Gateways   []*Service
+	Pumps      []*Service
 	Keys       *trust.Keys // the dashboards' keys
 	Login      string      // first admin
 	Password   string      // its one-time password
 	Token      string      // an admin's API token
 
-	o        Options
-	database string
+	Database string // name of the database in MongoDB
+
+	o Options
 }
 
 // Start brings everything up and returns when it is ready. What was started is stopped on an error.
@@ -63,7 +69,7 @@ func Start(ctx context.Context, o Options) (_ *Platform, err error) {
 	if o.Dashboard == "" {
 		o.Dashboard = Binary("sluice-dashboard")
 	}
-	p := &Platform{o: o, database: "sluice_e2e_" + strings.ToLower(rand.Text()[:10])}
+	p := &Platform{o: o, Database: "sluice_e2e_" + strings.ToLower(rand.Text()[:10])}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("%w\n%s", err, p.Logs(20))
@@ -91,6 +97,11 @@ func Start(ctx context.Context, o Options) (_ *Platform, err error) {
 			return nil, err
 		}
 	}
+	for range o.Pumps {
+		if _, err := p.AddPump(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return p, nil
 }
 
@@ -108,6 +119,31 @@ func (p *Platform) AddGateway(ctx context.Context, group string) (*Service, erro
 	return s, s.Start(ctx)
 }
 
+// AddPump starts one more pump.
+func (p *Platform) AddPump(ctx context.Context) (*Service, error) {
+	name := fmt.Sprintf("pump-%d", len(p.Pumps)+1)
+	dir := filepath.Join(p.o.Dir, name)
+	if err := p.Keys.SaveNode(filepath.Join(dir, "keys")); err != nil {
+		return nil, err
+	}
+	s := newService("pump", name, p.o.Dir, Binary("sluice-pump"), p.env("pump", map[string]string{
+		"DATA": dir, "NAME": name, "LISTEN_ADDRESS": "127.0.0.1:0", "SHUTDOWN_TIMEOUT": "3s", "SINKS": cmp.Or(p.o.Sinks, "["+p.RawSink()+"]"),
+	}))
+	p.Pumps = append(p.Pumps, s)
+	return s, s.Start(ctx)
+}
+
+// RawSink is one element of a pump's sinks: the records that the dashboards show.
+func (p *Platform) RawSink() string {
+	if p.o.MongoDB != "" {
+		return fmt.Sprintf(`{name: records, type: mongodb, required: true, write_timeout: 2s, mongodb: {url: %q, database: %s}}`, p.o.MongoDB, p.Database)
+	}
+	return fmt.Sprintf(`{name: records, type: sqlite, required: true, write_timeout: 2s, sqlite: {dir: %q}}`, p.RecordsDir())
+}
+
+// RecordsDir is where the raw records of SQLite lie.
+func (p *Platform) RecordsDir() string { return filepath.Join(p.o.Dir, "records") }
+
 // Client asks dashboard i (from 0) as an admin.
 func (p *Platform) Client(i int) *client.Client {
 	return client.New(p.Dashboards[i].URL).WithToken(p.Token)
@@ -116,7 +152,7 @@ func (p *Platform) Client(i int) *client.Client {
 // Stop ends everything. It returns what did not end by itself, or not well.
 func (p *Platform) Stop() error {
 	var errs []error
-	for _, s := range append(append([]*Service{}, p.Gateways...), p.Dashboards...) {
+	for _, s := range slices.Concat(p.Gateways, p.Pumps, p.Dashboards) {
 		errs = append(errs, s.Stop(8*time.Second))
 	}
 	if p.Redis != nil {
@@ -128,7 +164,7 @@ func (p *Platform) Stop() error {
 // Logs is the end of each service's log.
 func (p *Platform) Logs(lines int) string {
 	var b strings.Builder
-	for _, s := range append(append([]*Service{}, p.Dashboards...), p.Gateways...) {
+	for _, s := range slices.Concat(p.Dashboards, p.Gateways, p.Pumps) {
 		fmt.Fprintf(&b, "--- %s\n%s\n", s.Name, s.Tail(lines))
 	}
 	return b.String()
@@ -173,10 +209,10 @@ func (p *Platform) dashboard(n int) *Service {
 	name := fmt.Sprintf("dashboard-%d", n)
 	set := map[string]string{
 		"DATA": filepath.Join(p.o.Dir, name), "TRUST_DIR": p.trustDir(), "LISTEN_ADDRESS": "127.0.0.1:0", "SHUTDOWN_TIMEOUT": "2s",
-		"STORE_PATH": p.StorePath(),
+		"STORE_PATH": p.StorePath(), "RECORDS_DIR": p.RecordsDir(),
 	}
 	if p.o.MongoDB != "" {
-		set["STORE_DRIVER"], set["MONGODB_URL"], set["MONGODB_DATABASE"] = "mongodb", p.o.MongoDB, p.database
+		set["STORE_DRIVER"], set["MONGODB_URL"], set["MONGODB_DATABASE"] = "mongodb", p.o.MongoDB, p.Database
 	}
 	return newService("dashboard", name, p.o.Dir, p.o.Dashboard, p.env("dashboard", set))
 }

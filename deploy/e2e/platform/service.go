@@ -9,11 +9,11 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/notice"
 )
 
-// Service is a dashboard or a gateway. Its address stays the same when it is started again.
+// Service is a dashboard, a gateway or a pump. Its address stays the same when it is started again.
 type Service struct {
 	*Proc
-	URL   string // of the dashboard, or of the gateway's data port
-	Admin string // of health: the dashboard's own URL, or the gateway's admin port
+	URL   string // of the dashboard or the pump, or of the gateway's data port
+	Admin string // of health: the own URL, or the gateway's admin port
 	kind  string
 }
 
@@ -41,8 +41,11 @@ func (s *Service) Launch(ctx context.Context) error {
 		return err
 	}
 	listeners := map[string]*string{"dashboard": &s.URL}
-	if s.kind == "gateway" {
+	switch s.kind {
+	case "gateway":
 		listeners = map[string]*string{"data": &s.URL, "admin": &s.Admin}
+	case "pump":
+		listeners = map[string]*string{"health": &s.URL}
 	}
 	for listener, url := range listeners {
 		err := until(ctx, readyWithin, func() error {
@@ -99,3 +102,6 @@ func (s *Service) State(ctx context.Context) (State, error) {
 	}
 	return st, err
 }
+
+// Ask reads a path of the service's health listener; anything but 200 is an error.
+func (s *Service) Ask(ctx context.Context, path string) ([]byte, error) { return get(ctx, s.Admin+path) }
