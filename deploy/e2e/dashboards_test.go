@@ -31,12 +31,22 @@ func eachStore(t *testing.T, f func(t *testing.T, o platform.Options)) {
 	})
 	t.Run("mongodb", func(t *testing.T) {
 		t.Parallel()
-		url := os.Getenv("SLUICE_TEST_MONGODB_URL")
-		if url == "" {
-			url = mongodouble.For(t, mongodouble.Options{}).URL
-		}
-		f(t, platform.Options{MongoDB: url})
+		f(t, platform.Options{MongoDB: mongoURL(t)})
 	})
+}
+
+// eachStoreAlone is eachStore for tests that want the machine for themselves.
+func eachStoreAlone(t *testing.T, f func(t *testing.T, o platform.Options)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, platform.Options{}) })
+	t.Run("mongodb", func(t *testing.T) { f(t, platform.Options{MongoDB: mongoURL(t)}) })
+}
+
+func mongoURL(t *testing.T) string {
+	t.Helper()
+	if url := os.Getenv("SLUICE_TEST_MONGODB_URL"); url != "" {
+		return url
+	}
+	return mongodouble.For(t, mongodouble.Options{}).URL
 }
 
 // TestTwoDashboards writes through two dashboards at once.

@@ -150,6 +150,8 @@ type pumpState struct {
 			LagEntries int64
 			LagSeconds float64
 			Pending    int64
+			LocatedAt  time.Time
+			Forgotten  int
 			Dead       int64
 			Gaps       []struct {
 				Records     int
@@ -170,6 +172,7 @@ func stateOf(ctx context.Context, pump *platform.Service) (st pumpState, err err
 // settled waits until a sink has everything, and returns how many records it misses.
 func settled(t *testing.T, pump *platform.Service, sink string, within time.Duration) (gaps int) {
 	t.Helper()
+	began := time.Now()
 	testenv.EventuallyNoError(t, within, func() error {
 		st, err := stateOf(t.Context(), pump)
 		if err != nil {
@@ -181,6 +184,10 @@ func settled(t *testing.T, pump *platform.Service, sink string, within time.Dura
 				continue
 			}
 			for _, h := range s.Shards {
+				gaps += h.Forgotten
+				if h.LocatedAt.Before(began) {
+					return fmt.Errorf("shard %d of %s was not looked at yet", h.Shard, sink)
+				}
 				if h.LagEntries > 0 || h.Pending > 0 {
 					return fmt.Errorf("shard %d of %s: %d entries behind, %d in work", h.Shard, sink, h.LagEntries, h.Pending)
 				}

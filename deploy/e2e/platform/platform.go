@@ -36,6 +36,7 @@ type Options struct {
 	Dashboards int               // default 1; all on one store
 	Gateways   []string          // the group of each; default one in "default"
 	Pumps      int               // default 0: records stay in Redis
+	RecordsURL string            // of the MongoDB for records, where it is not MongoDB itself
 	Sinks      string            // of every pump, in YAML or JSON on one line; default RawSink
 	MongoDB    string            // URL of a server; default SQLite
 	Dashboard  string            // path of another dashboard binary
@@ -136,7 +137,7 @@ func (p *Platform) AddPump(ctx context.Context) (*Service, error) {
 // RawSink is one element of a pump's sinks: the records that the dashboards show.
 func (p *Platform) RawSink() string {
 	if p.o.MongoDB != "" {
-		return fmt.Sprintf(`{name: records, type: mongodb, required: true, write_timeout: 2s, mongodb: {url: %q, database: %s}}`, p.o.MongoDB, p.Database)
+		return fmt.Sprintf(`{name: records, type: mongodb, required: true, write_timeout: 2s, mongodb: {url: %q, database: %s}}`, cmp.Or(p.o.RecordsURL, p.o.MongoDB), p.Database)
 	}
 	return fmt.Sprintf(`{name: records, type: sqlite, required: true, write_timeout: 2s, sqlite: {dir: %q}}`, p.RecordsDir())
 }

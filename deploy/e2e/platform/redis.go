@@ -96,6 +96,14 @@ func (r *Redis) Start(ctx context.Context) error {
 // Kill ends redis-server as a crash does.
 func (r *Redis) Kill() { r.proc.Kill() }
 
+// Signal halts redis-server and lets it go on.
+func (r *Redis) Signal(s os.Signal) error {
+	if r.proc == nil {
+		return ErrNoServer
+	}
+	return r.proc.Signal(s)
+}
+
 // Stop ends Redis for good.
 func (r *Redis) Stop() {
 	if r.mini != nil {
