@@ -2,6 +2,7 @@ package spool
 
 import (
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strconv"
 	"sync/atomic"
@@ -12,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sluice-gateway/sluice/pkg/record"
-	"github.com/sluice-gateway/sluice/pkg/spool/frame"
+	"github.com/sluice-gateway/sluice/pkg/spool/disk"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
@@ -44,30 +45,38 @@ func traffic(n int) []record.Record {
 	return list
 }
 
+const benchNode = "0199a1b2-0000-4000-8000-000000000000"
+
 // BenchmarkEncode is a batch of 500 records from the record to the frame; the time
 // is of one record.
 func BenchmarkEncode(b *testing.B) {
 	list := traffic(5000)
-	s := &slot{mem: make([]byte, slotSize)}
+	folder, err := disk.Open(disk.Options{
+		Dir: b.TempDir(), Node: benchNode, Group: "default", Slots: 1, Budget: 1, Dropped: func(int64) {}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = folder.Close() }()
+	batch := folder.Batches.Take(0)
 	var out, scratch []byte
-	prefix, bytes, batches := batchPrefix("0199a1b2-0000-4000-8000-000000000000", "default"), 0, 0
+	n, bytes, batches := 0, 0, 0
 	b.ReportAllocs()
-	s.open(0, prefix)
-	n := 0
 	for b.Loop() {
-		if !s.add(&list[n%len(list)]) {
+		if !batch.Add(&list[n%len(list)]) {
 			b.Fatal("full")
 		}
-		if n++; s.count() == 500 || s.length() >= 64<<10 {
-			h := s.header(frame.StartID{1})
-			out, scratch = frame.Append(out[:0], &h, s.body(), scratch)
+		if n++; batch.Count() == 500 || batch.Size() >= 64<<10 {
+			folder.Batches.Number(batch)
+			out, scratch = batch.Frame(out[:0], scratch)
 			bytes, batches = bytes+len(out), batches+1
-			s.open(0, prefix)
+			folder.Batches.Release(batch)
+			batch = folder.Batches.Take(0)
 		}
 	}
 	if batches > 0 {
-		b.ReportMetric(float64(bytes)/float64(n-s.count()), "B/record")
-		b.ReportMetric(float64(n-s.count())/float64(batches), "records/batch")
+		b.ReportMetric(float64(bytes)/float64(n-batch.Count()), "B/record")
+		b.ReportMetric(float64(n-batch.Count())/float64(batches), "records/batch")
 	}
 }
 
@@ -83,7 +92,7 @@ func BenchmarkThroughRedis(b *testing.B) {
 			}
 			rdb := server.Client()
 			list := traffic(10_000)
-			p := opened(b, rdb, Options{Dir: b.TempDir(), FlushBytes: flush, Slots: 800, Budget: 8 << 30, DiskBudget: 8 << 30, Node: "0199a1b2-0000-4000-8000-000000000000", Group: "default"})
+			p := opened(b, rdb, Options{Dir: b.TempDir(), FlushBytes: flush, Slots: 800, Budget: 8 << 30, DiskBudget: 8 << 30, Node: benchNode, Group: "default"})
 			stop := running(b, p)
 			var at atomic.Int64
 			memory, cpu, own := info(b, rdb, "memory", "used_memory:"), redisCPU(b, rdb), processCPU(b)

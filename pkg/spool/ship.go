@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/sluice-gateway/sluice/pkg/spool/disk"
 	"github.com/sluice-gateway/sluice/pkg/spool/frame"
 )
 
@@ -92,7 +93,7 @@ func (p *Producer) runSpiller(ctx context.Context) {
 			return
 		case <-p.press:
 		}
-		for p.slab.scarce() {
+		for p.scarce() {
 			moved := false
 			for _, sh := range p.shards {
 				sh.mu.Lock()
@@ -123,20 +124,19 @@ func (p *Producer) spillShard(sh *shard) {
 		sh.copied = true
 	}
 	for {
-		s := sh.pop()
-		if s == nil {
+		b := sh.pop()
+		if b == nil {
 			return
 		}
 		var raw []byte
-		h := s.header(p.start)
-		raw, sh.press = frame.Append(nil, &h, s.body(), sh.press)
-		p.spillFrame(sh, raw, s.count())
-		p.slab.release(s)
+		raw, sh.press = b.Frame(nil, sh.press)
+		p.spillFrame(sh, raw, b.Count())
+		p.batches.Release(b)
 	}
 }
 
 func (p *Producer) spillFrame(sh *shard, raw []byte, records int) {
-	if err := p.spill.append(sh.n, raw, records); err != nil {
+	if err := p.frames.Append(sh.n, raw, records); err != nil {
 		p.o.Log.Error("a batch of records is lost: the disk does not take it", "shard", sh.n, "records", records, "error", err)
 		p.count.lostDisk.Add(uint64(records))
 		sh.setMark()
@@ -145,15 +145,15 @@ func (p *Producer) spillFrame(sh *shard, raw []byte, records int) {
 	p.count.spilled.Add(1)
 }
 
-func (sh *shard) pop() *slot {
+func (sh *shard) pop() *disk.Batch {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if len(sh.queue) == 0 {
 		return nil
 	}
-	s := sh.queue[0]
+	b := sh.queue[0]
 	sh.queue = sh.queue[1:]
-	return s
+	return b
 }
 
 // load makes frames ready to be sent: those of the last attempt, else of the disk,
@@ -164,20 +164,19 @@ func (p *Producer) load(sh *shard) int {
 	if len(sh.frames) > 0 {
 		return len(sh.frames)
 	}
-	if c := p.spill.peek(sh.n, perPipeline, pipelineSize); len(c.frames) > 0 {
-		sh.chunk, sh.frames = c, c.frames
+	if c := p.frames.Peek(sh.n, perPipeline, pipelineSize); len(c.List) > 0 {
+		sh.chunk, sh.frames = c, c.List
 		return len(sh.frames)
 	}
-	sh.chunk, sh.buffer = chunk{}, sh.buffer[:0]
+	sh.chunk, sh.buffer = disk.Chunk{}, sh.buffer[:0]
 	var ends []int
 	for len(ends) < perPipeline && len(sh.buffer) < pipelineSize {
-		s := sh.pop()
-		if s == nil {
+		b := sh.pop()
+		if b == nil {
 			break
 		}
-		h := s.header(p.start)
-		sh.buffer, sh.press = frame.Append(sh.buffer, &h, s.body(), sh.press)
-		sh.flight = append(sh.flight, s)
+		sh.buffer, sh.press = b.Frame(sh.buffer, sh.press)
+		sh.flight = append(sh.flight, b)
 		ends = append(ends, len(sh.buffer))
 	}
 	from := 0
@@ -260,13 +259,13 @@ func (p *Producer) loadScript(ctx context.Context, shard int) error {
 func (p *Producer) settle(sh *shard, done int) {
 	sh.io.Lock()
 	defer sh.io.Unlock()
-	if sh.chunk.seg != nil {
-		p.spill.advance(sh.chunk, done)
-		sh.chunk, sh.frames = chunk{}, nil // read again: the oldest may have been dropped
+	if len(sh.chunk.List) > 0 {
+		p.frames.Advance(sh.chunk, done)
+		sh.chunk, sh.frames = disk.Chunk{}, nil // read again: the oldest may have been dropped
 		return
 	}
-	for _, s := range sh.flight[:done] {
-		p.slab.release(s)
+	for _, b := range sh.flight[:done] {
+		p.batches.Release(b)
 	}
 	sh.flight = append(sh.flight[:0], sh.flight[done:]...)
 	sh.frames = append(sh.frames[:0], sh.frames[done:]...)

@@ -99,7 +99,7 @@ func TestAPausedRedis(t *testing.T) {
 	}
 	began := time.Now()
 	for i := 500; i < 6500; i++ {
-		testenv.Eventually(t, 10*time.Second, p.slab.hasFree)
+		testenv.Eventually(t, 10*time.Second, p.hasRoom)
 		addAll(t, p, i, i+1)
 	}
 	if took := time.Since(began); took > 3*time.Second {
