@@ -2,7 +2,6 @@ package spool
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -65,7 +64,7 @@ type Producer struct {
 	folder  *disk.Folder
 	batches *disk.Batches // of the folder
 	frames  *disk.Frames  // of the folder
-	script  *redis.Script
+	script  string
 	shards  []*shard // as many as the options say, then those that only have old frames to ship
 	closed  atomic.Bool
 
@@ -131,7 +130,7 @@ func Open(rdb redis.UniversalClient, o Options) (*Producer, error) {
 	if err := checkShards(o.Shards); err != nil {
 		return nil, err
 	}
-	p := &Producer{o: o, rdb: rdb, script: redis.NewScript(appendScript), press: make(chan struct{}, 1)}
+	p := &Producer{o: o, rdb: rdb, script: bare(appendScript), press: make(chan struct{}, 1)}
 	var err error
 	p.folder, err = disk.Open(disk.Options{
 		Dir: o.Dir, Node: o.Node, Group: o.Group, Slots: o.Slots, Budget: o.DiskBudget, Dropped: p.droppedFromDisk, Log: o.Log,
@@ -356,7 +355,7 @@ func (p *Producer) Close(ctx context.Context) error {
 	for _, sh := range p.shards {
 		wait.Go(func() {
 			for ctx.Err() == nil {
-				if n, err := p.ship(ctx, sh); !errors.Is(err, errAgain) && (n == 0 || err != nil) {
+				if n, err := p.ship(ctx, sh); n == 0 || err != nil {
 					return
 				}
 			}
