@@ -27,7 +27,7 @@ type Options struct {
 	DiskBudget int64 // bytes that may lie in Dir when Redis does not take them; default 1 GiB
 
 	FlushRecords int           // a batch is closed at so many records; default 500
-	FlushBytes   int           // or at so many bytes; default 64 KiB
+	FlushBytes   int           // or at so many bytes before compression; default 120 KiB
 	FlushEvery   time.Duration // or at this age; default 1 s
 
 	Lanes int // batches of a shard that are filled at once; default the CPUs, at most 8
@@ -41,7 +41,7 @@ func (o *Options) setDefaults() {
 	number(&o.Budget, 1<<30)
 	number(&o.DiskBudget, 1<<30)
 	number(&o.FlushRecords, 500)
-	number(&o.FlushBytes, 64<<10)
+	number(&o.FlushBytes, 120<<10)
 	number(&o.FlushEvery, time.Second)
 	number(&o.Lanes, min(runtime.GOMAXPROCS(0), 8))
 	number(&o.Slots, o.Shards*(o.Lanes+2*perPipeline))

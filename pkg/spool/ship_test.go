@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
@@ -70,6 +72,131 @@ func TestABatchDoesNotOvertakeOneThatWasRefused(t *testing.T) {
 		to.expect(73, 0)
 		if total == 9 {
 			t.Error("all fitted at once: the test tests nothing")
+		}
+	})
+}
+
+// inStream is what the entries of a shard's stream take of the budget.
+func inStream(t *testing.T, rdb redis.UniversalClient, shard int) (size int64) {
+	t.Helper()
+	entries, err := rdb.XRange(t.Context(), StreamKey(shard), "-", "+").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		f, _ := e.Values["f"].(string)
+		size += entrySize([]byte(f))
+	}
+	return size
+}
+
+// TestProducersShareABudgetExactly lets two write that each believe there is room: what
+// goes beyond is taken away again before anybody sees it, and no batch overtakes.
+func TestProducersShareABudgetExactly(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		rdb := s.Client()
+		const budget = 3000
+		to := newSink(t, rdb, 1, ReaderOptions{Group: "g", Batches: 2})
+		to.drain()
+		var producers []*Producer
+		for range 2 {
+			p := opened(t, rdb, Options{Dir: t.TempDir(), Shards: 1, Budget: budget, FlushRecords: 10})
+			addAll(t, p, 0, 100)
+			p.load(p.shards[0])
+			producers = append(producers, p)
+		}
+		left, refused := 200, 0
+		for round := 0; left > 0; round++ {
+			if round > 100 {
+				t.Fatalf("%d records did not arrive", left)
+			}
+			for _, p := range producers {
+				sh := p.shards[0]
+				sh.bytes.Store(0) // as if nobody else wrote
+				if p.load(sh) == 0 {
+					continue
+				}
+				n, err := p.send(t.Context(), sh)
+				if err != nil && err != errFull {
+					t.Fatal(err)
+				}
+				if n < len(sh.frames) {
+					refused++
+				}
+				p.settle(sh, n)
+				if used := sh.bytes.Load(); used != inStream(t, rdb, 0) || used > budget {
+					t.Fatalf("%d bytes are said to be there, %d are, %d may", used, inStream(t, rdb, 0), budget)
+				}
+			}
+			batches, err := to.readers[0].Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			to.write(batches)
+			if err := to.readers[0].Ack(t.Context(), batches...); err != nil {
+				t.Fatal(err)
+			}
+			left = 200 - len(to.got)
+			trimmed, err := Trim(t.Context(), rdb, 0, TrimOptions{Budget: budget})
+			if err != nil || trimmed.Bytes != inStream(t, rdb, 0) {
+				t.Fatalf("%+v, %v: %d bytes are in the stream", trimmed, err, inStream(t, rdb, 0))
+			}
+		}
+		if to.missing() != 0 || to.repeats != 0 {
+			t.Errorf("%d missing, %d repeats", to.missing(), to.repeats)
+		}
+		if sizes := rdb.XLen(t.Context(), sizesKey(0)).Val(); sizes != rdb.XLen(t.Context(), StreamKey(0)).Val() {
+			t.Errorf("%d sizes are left", sizes)
+		}
+		if refused < 10 {
+			t.Errorf("only %d times there was no room: the test tests nothing", refused)
+		}
+	})
+}
+
+// TestAFullStreamIsNotWrittenTo looks at the stream's last id, which moves with every
+// entry, also with one that is taken away again.
+func TestAFullStreamIsNotWrittenTo(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		rdb := s.Client()
+		p := opened(t, rdb, Options{Dir: t.TempDir(), Shards: 1, Budget: 2000, FlushRecords: 10})
+		addAll(t, p, 0, 100)
+		sh := p.shards[0]
+		last := func() string { return rdb.XInfoStream(t.Context(), StreamKey(0)).Val().LastGeneratedID }
+		if n, err := p.ship(t.Context(), sh); n == 0 || err != errFull {
+			t.Fatal(n, err)
+		}
+		before, refused := last(), p.Stats().Refused
+		for range 3 {
+			if n, err := p.ship(t.Context(), sh); n != 0 || err != errFull {
+				t.Fatal(n, err)
+			}
+		}
+		if after := last(); after != before {
+			t.Errorf("the last id went from %s to %s", before, after)
+		}
+		if st := p.Stats(); st.Refused != refused+3 || st.StreamBytes != inStream(t, rdb, 0) || st.StreamBytes > 2000 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// TestACountThatWasLostGoesOn loses the hash, and the sizes stay.
+func TestACountThatWasLostGoesOn(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		rdb := s.Client()
+		p := opened(t, rdb, Options{Dir: t.TempDir(), Shards: 1, FlushRecords: 10})
+		for from := 0; from < 60; from += 20 {
+			addAll(t, p, from, from+20)
+			if n, err := p.ship(t.Context(), p.shards[0]); n != 2 || err != nil {
+				t.Fatal(n, err)
+			}
+			if said, is := p.Stats().StreamBytes, inStream(t, rdb, 0); said != is {
+				t.Errorf("%d bytes are said to be there, %d are", said, is)
+			}
+			if err := rdb.Del(t.Context(), startsKey(0)).Err(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }
