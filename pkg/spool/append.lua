@@ -29,7 +29,10 @@ if len == 0 and out < went_in then
   redis.call('XTRIM', KEYS[3], 'MAXLEN', 0)
   out = went_in
 end
-if frames == 0 then return {went_in - out} end
+if frames == 0 then
+  redis.call('XLEN', KEYS[3]) -- fails, as it would after frames were appended, when it is no stream
+  return {went_in - out}
+end
 
 local time = redis.call('TIME')
 ms = math.max(ms, tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
@@ -48,7 +51,12 @@ for i = 1, frames do
     redis.call('XDEL', KEYS[1], entries[frames - i + 1][1])
     results[i] = full and 0 or 2
   else
-    redis.call('XADD', KEYS[3], text(ms) .. '-' .. text(went_in), 's', ARGV[at + 4])
+    local id = text(ms) .. '-' .. text(went_in)
+    local added = redis.pcall('XADD', KEYS[3], id, 's', ARGV[at + 4])
+    if type(added) == 'table' and added.err then -- the hash was lost and the clock went back
+      redis.call('DEL', KEYS[3])
+      redis.call('XADD', KEYS[3], id, 's', ARGV[at + 4])
+    end
     changes[start] = ARGV[at + 1] .. ':' .. ARGV[at + 2] .. ':' .. text(ms)
     last[start], went_in, len = seq, went_in + size, len + 1
     results[i] = 1

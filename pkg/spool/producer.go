@@ -120,6 +120,7 @@ type shard struct {
 	press  []byte
 
 	wake  chan struct{}
+	ask   bool // before the next attempt, whether Redis is well
 	bytes atomic.Int64
 }
 

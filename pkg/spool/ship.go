@@ -203,6 +203,7 @@ func (p *Producer) send(ctx context.Context, sh *shard) (done int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	sh.ask = true
 	pipe := p.rdb.TxPipeline()
 	headers := make([]frame.Header, fit)
 	args := append(make([]any, 0, 1+5*fit), p.shardBudget())
@@ -224,6 +225,7 @@ func (p *Producer) send(ctx context.Context, sh *shard) (done int, err error) {
 	if err != nil || len(answer) != 1+fit {
 		return 0, fmt.Errorf("append %d batches to shard %d: an answer of %d values: %w", fit, sh.n, len(answer), err)
 	}
+	sh.ask = false
 	sh.bytes.Store(answer[0])
 	for i, result := range answer[1:] {
 		switch result {
@@ -250,14 +252,15 @@ func entrySize(raw []byte) int64 { return int64(len(raw)) + 128 }
 
 // fitting tells how many of the frames have room in the budget. When it seems that not
 // all have, it asks Redis first, so that a full stream is not written to in vain: the
-// script would take the frames away again, but replicas and the log would have them.
+// script would take the frames away again, but replicas and the log would have them. It
+// asks after a failure too: were it the script's, each attempt would append once more.
 func (p *Producer) fitting(ctx context.Context, sh *shard) (n int, err error) {
 	all := int64(0)
 	for _, raw := range sh.frames {
 		all += entrySize(raw)
 	}
 	used := sh.bytes.Load()
-	if used+all <= p.shardBudget() {
+	if !sh.ask && used+all <= p.shardBudget() {
 		return len(sh.frames), nil
 	}
 	answer, err := p.rdb.Eval(ctx, p.script, appendKeys(sh), p.shardBudget()).Int64Slice()

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -95,7 +96,7 @@ func inStream(t *testing.T, rdb redis.UniversalClient, shard int) (size int64) {
 func TestProducersShareABudgetExactly(t *testing.T) {
 	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
 		rdb := s.Client()
-		const budget = 3000
+		const budget = 1500
 		to := newSink(t, rdb, 1, ReaderOptions{Group: "g", Batches: 2})
 		to.drain()
 		var producers []*Producer
@@ -197,6 +198,94 @@ func TestACountThatWasLostGoesOn(t *testing.T) {
 			if err := rdb.Del(t.Context(), startsKey(0)).Err(); err != nil {
 				t.Fatal(err)
 			}
+		}
+	})
+}
+
+// TestARedisWithoutMemory refuses whole transactions; nothing is appended twice.
+func TestARedisWithoutMemory(t *testing.T) {
+	s := testenv.RedisServer(t)
+	if !s.Real() {
+		testenv.Missing(t, "redis", "install redis-server; the embedded one knows no limit of memory")
+	}
+	rdb := s.Client()
+	p := opened(t, rdb, Options{Dir: t.TempDir(), Shards: 1, FlushRecords: 10})
+	addAll(t, p, 0, 50)
+	memory := func(limit string) {
+		if err := rdb.ConfigSet(t.Context(), "maxmemory", limit).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	memory("1")
+	for range 3 {
+		if n, err := p.ship(t.Context(), p.shards[0]); n != 0 || err == nil {
+			t.Fatal(n, err)
+		}
+	}
+	memory("0")
+	if n, err := p.ship(t.Context(), p.shards[0]); n != 5 || err != nil {
+		t.Fatal(n, err)
+	}
+	to := newSink(t, rdb, 1, ReaderOptions{Group: "g"})
+	to.drain()
+	to.expect(50, 0)
+	if to.repeats != 0 || p.Stats().Repeated != 0 {
+		t.Errorf("%d repeats, %+v", to.repeats, p.Stats())
+	}
+}
+
+// TestAScriptThatFailsDoesNotFillTheStream puts something else where a key of the
+// script should be: frames go in before the script fails.
+func TestAScriptThatFailsDoesNotFillTheStream(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		for _, key := range []string{startsKey(0), sizesKey(0)} {
+			s.Flush()
+			rdb := s.Client()
+			p := opened(t, rdb, Options{Dir: t.TempDir(), Shards: 1, FlushRecords: 10})
+			addAll(t, p, 0, 50)
+			if err := rdb.Set(t.Context(), key, "x", 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+			sh := p.shards[0]
+			for range 5 {
+				if n, err := p.ship(t.Context(), sh); n != 0 && key == startsKey(0) || n == 0 && err == nil {
+					t.Fatal(n, err)
+				}
+			}
+			if n := rdb.XLen(t.Context(), StreamKey(0)).Val(); n > 5 {
+				t.Errorf("%d entries of 5 frames", n)
+			}
+			if err := rdb.Del(t.Context(), key).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := p.ship(t.Context(), sh); n != 5 || err != nil {
+				t.Fatal(n, err)
+			}
+			to := newSink(t, rdb, 1, ReaderOptions{Group: "g"})
+			to.drain()
+			to.expect(50, 0)
+		}
+	})
+}
+
+// TestTheClockOfRedisWentBack leaves an id of the future in the sizes, and no hash.
+func TestTheClockOfRedisWentBack(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		rdb := s.Client()
+		ahead := fmt.Sprintf("%d-1", time.Now().Add(time.Hour).UnixMilli())
+		if err := rdb.XAdd(t.Context(), &redis.XAddArgs{Stream: sizesKey(0), ID: ahead, Values: []string{"s", "1"}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := rdb.XDel(t.Context(), sizesKey(0), ahead).Err(); err != nil {
+			t.Fatal(err)
+		}
+		p := opened(t, rdb, Options{Dir: t.TempDir(), Shards: 1, FlushRecords: 10})
+		addAll(t, p, 0, 50)
+		if n, err := p.ship(t.Context(), p.shards[0]); n != 5 || err != nil {
+			t.Fatal(n, err)
+		}
+		if said, is := p.Stats().StreamBytes, inStream(t, rdb, 0); said != is {
+			t.Errorf("%d bytes are said to be there, %d are", said, is)
 		}
 	})
 }
