@@ -37,7 +37,7 @@ type Config struct {
 	Trust Trust `config:"trust"`
 	// Store is where definitions, keys and people are kept.
 	Store Store `config:"store"`
-	// MongoDB is used when store.driver is mongodb.
+	// MongoDB is used when store.driver or records.driver is mongodb.
 	MongoDB MongoDB `config:"mongodb"`
 	// Records says where the pumps keep records of requests.
 	Records Records `config:"records"`

@@ -48,8 +48,8 @@ type Options struct {
 	// Place names the store and its setting for messages, such as "the folder
 	// /var/lib/sluice/pump/records (records.dir)". It holds no secret.
 	Place string
-	// Catalog knows organisations and names.
-	Catalog Catalog
+	// Names knows the names of APIs.
+	Names Names
 	// Timeout is how long one question may take. 0: Timeout, which is 5 s.
 	Timeout time.Duration
 }
@@ -84,16 +84,16 @@ type Answer struct {
 
 // Find answers a question of an organisation.
 func (s *Service) Find(ctx context.Context, org string, q Question) (Answer, error) {
-	only, err := s.scope(ctx, org)
+	store, err := s.archived()
 	if err != nil {
 		return Answer{}, err
 	}
 	inner, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	f := q.Filter
-	f.Org = only
+	f.Org = org
 	q.Limit = max(1, min(q.Limit, archive.MaxPage))
-	found, err := s.o.Store.Find(inner, f, q.After, q.Limit)
+	found, err := store.Find(inner, f, q.After, q.Limit)
 	if err != nil {
 		return Answer{}, s.explain(ctx, inner, "searching the records", err)
 	}
@@ -110,7 +110,7 @@ func (s *Service) Find(ctx context.Context, org string, q Question) (Answer, err
 
 // Get returns one call of an organisation, or a fault with CodeNotFound.
 func (s *Service) Get(ctx context.Context, org, id string) (Call, error) {
-	only, err := s.scope(ctx, org)
+	store, err := s.archived()
 	if err != nil {
 		return Call{}, err
 	}
@@ -119,8 +119,8 @@ func (s *Service) Get(ctx context.Context, org, id string) (Call, error) {
 	}
 	inner, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	e, err := s.o.Store.Get(inner, id)
-	if errors.Is(err, archive.ErrNotFound) || err == nil && only != "" && e.Org != only {
+	e, err := store.Get(inner, id)
+	if errors.Is(err, archive.ErrNotFound) || err == nil && e.Org != org {
 		return Call{}, notFound()
 	}
 	if err != nil {
@@ -133,22 +133,13 @@ func (s *Service) Get(ctx context.Context, org, id string) (Call, error) {
 	return list[0], nil
 }
 
-// scope is the organisation that records must be of; "" is any. Calls that
-// matched no API have no organisation: the only organisation of an installation
-// sees them, and one of several does not. It refuses where there is no store.
-func (s *Service) scope(ctx context.Context, org string) (string, error) {
+// archived is the store, or a fault that says that there is none.
+func (s *Service) archived() (Store, error) {
 	if s.o.Store == nil {
-		return "", fault.New(fault.Conflict, CodeNoArchive,
+		return nil, fault.New(fault.Conflict, CodeNoArchive,
 			"this dashboard is not told where records are kept; set records.driver to sqlite or mongodb, as the pump's sink has it")
 	}
-	alone, err := s.o.Catalog.Alone(ctx, org)
-	if err != nil {
-		return "", fmt.Errorf("asking whose the records are: %w", err)
-	}
-	if alone {
-		return "", nil
-	}
-	return org, nil
+	return s.o.Store, nil
 }
 
 // named adds the names of APIs.
@@ -162,7 +153,7 @@ func (s *Service) named(ctx context.Context, org string, entries []record.Entry)
 	names := map[string]string{}
 	if len(ids) > 0 {
 		var err error
-		if names, err = s.o.Catalog.Names(ctx, org, ids); err != nil {
+		if names, err = s.o.Names.Names(ctx, org, ids); err != nil {
 			return nil, fmt.Errorf("asking for the names of APIs: %w", err)
 		}
 	}

@@ -43,30 +43,25 @@ func (s *shelf) Get(ctx context.Context, _ string) (record.Entry, error) {
 	return s.entry, s.answer(ctx)
 }
 
-// orgs is a catalogue with one API; only is the organisation that is alone.
-type orgs struct {
-	only string
-	err  error
-}
+// names is a catalogue with one API, unless it fails.
+type names struct{ err error }
 
-func (o orgs) Alone(_ context.Context, org string) (bool, error) { return org == o.only, o.err }
-
-func (o orgs) Names(_ context.Context, _ string, ids []string) (map[string]string, error) {
-	names := map[string]string{}
+func (n names) Names(_ context.Context, _ string, ids []string) (map[string]string, error) {
+	found := map[string]string{}
 	for _, id := range ids {
 		if id == "orders" {
-			names[id] = "Orders"
+			found[id] = "Orders"
 		}
 	}
-	return names, nil
+	return found, n.err
 }
 
 func entry(org, api, id string) record.Entry {
 	return record.Entry{ID: id, Record: record.Record{At: noon, Org: org, API: api}}
 }
 
-func service(s *shelf, o orgs) *Service {
-	return New(Options{Store: s, Place: "the folder X (records.dir)", Catalog: o})
+func service(s *shelf, n names) *Service {
+	return New(Options{Store: s, Place: "the folder X (records.dir)", Names: n})
 }
 
 func question(t *testing.T, pairs ...string) Question {
@@ -83,16 +78,16 @@ func TestNamesAreThoseOfAPIsThatExist(t *testing.T) {
 	s := &shelf{page: archive.Page[record.Entry]{
 		Entries: []record.Entry{entry("a", "orders", "3"), entry("a", "gone", "2"), entry("", "", "1")}, Total: 3, TotalExact: true,
 	}}
-	a, err := service(s, orgs{only: "a"}).Find(t.Context(), "a", question(t))
+	a, err := service(s, names{}).Find(t.Context(), "a", question(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var names []string
+	var got []string
 	for _, c := range a.Calls {
-		names = append(names, c.APIName)
+		got = append(got, c.APIName)
 	}
-	if want := []string{"Orders", "", ""}; !reflect.DeepEqual(names, want) || a.Next != "" || a.Total != 3 || !a.TotalExact || a.Problems != nil {
-		t.Errorf("got %q in %+v", names, a)
+	if want := []string{"Orders", "", ""}; !reflect.DeepEqual(got, want) || a.Next != "" || a.Total != 3 || !a.TotalExact || a.Problems != nil {
+		t.Errorf("got %q in %+v", got, a)
 	}
 	if a.From != s.filter.From || a.To != s.filter.To || a.From.IsZero() {
 		t.Errorf("the range is not told: %+v", a)
@@ -101,39 +96,27 @@ func TestNamesAreThoseOfAPIsThatExist(t *testing.T) {
 
 func TestAnOrganisationSeesItsOwn(t *testing.T) {
 	s := &shelf{entry: entry("b", "orders", "1")}
-	one, several := service(s, orgs{only: "a"}), service(s, orgs{})
-	for _, v := range []struct {
-		name  string
-		s     *Service
-		org   string
-		scope string
-	}{{"one of several", several, "a", "a"}, {"the only one", one, "a", ""}} {
-		if _, err := v.s.Find(t.Context(), v.org, question(t)); err != nil || s.filter.Org != v.scope {
-			t.Errorf("%s: asks for %q, %v", v.name, s.filter.Org, err)
+	calls := service(s, names{})
+	if _, err := calls.Find(t.Context(), "a", question(t)); err != nil || s.filter.Org != "a" {
+		t.Errorf("asks for %q, %v", s.filter.Org, err)
+	}
+	for _, org := range []string{"a", ""} {
+		if _, err := calls.Get(t.Context(), org, "1"); !fault.Is(err, CodeNotFound) {
+			t.Errorf("another organisation's record: %v", err)
 		}
 	}
-	if _, err := several.Get(t.Context(), "a", "1"); !fault.Is(err, CodeNotFound) {
-		t.Errorf("another organisation's record: %v", err)
-	}
-	if c, err := several.Get(t.Context(), "b", "1"); err != nil || c.APIName != "Orders" {
+	if c, err := calls.Get(t.Context(), "b", "1"); err != nil || c.APIName != "Orders" {
 		t.Errorf("its own record: %+v, %v", c, err)
 	}
-	s.entry = entry("", "", "1")
-	if _, err := several.Get(t.Context(), "a", "1"); !fault.Is(err, CodeNotFound) {
-		t.Errorf("a call that matched no API, of one of several: %v", err)
-	}
-	if _, err := one.Get(t.Context(), "a", "1"); err != nil {
-		t.Errorf("a call that matched no API, of the only one: %v", err)
-	}
-	broken := service(s, orgs{err: fault.New(fault.Unavailable, "store.unavailable", "away")})
-	if _, err := broken.Find(t.Context(), "a", question(t)); !fault.Is(err, "store.unavailable") {
-		t.Errorf("whose they are is not known: %v", err)
+	broken := service(s, names{fault.New(fault.Unavailable, "store.unavailable", "away")})
+	if _, err := broken.Get(t.Context(), "b", "1"); !fault.Is(err, "store.unavailable") {
+		t.Errorf("names cannot be looked up: %v", err)
 	}
 }
 
 func TestWhatWentWrongNamesTheMend(t *testing.T) {
 	q := question(t)
-	none := New(Options{Catalog: orgs{}})
+	none := New(Options{Names: names{}})
 	for _, v := range []struct {
 		name, says string
 		s          *Service
@@ -141,8 +124,8 @@ func TestWhatWentWrongNamesTheMend(t *testing.T) {
 		kind       fault.Kind
 	}{
 		{"no archive", "records.driver", none, CodeNoArchive, fault.Conflict},
-		{"unreadable", "the folder X (records.dir)", service(&shelf{err: errors.New("open records: permission denied")}, orgs{}), CodeUnavailable, fault.Unavailable},
-		{"a fault of the store", "of its own", service(&shelf{err: fault.New(fault.Invalid, "store.own", "of its own")}, orgs{}), "store.own", fault.Invalid},
+		{"unreadable", "the folder X (records.dir)", service(&shelf{err: errors.New("open records: permission denied")}, names{}), CodeUnavailable, fault.Unavailable},
+		{"a fault of the store", "of its own", service(&shelf{err: fault.New(fault.Invalid, "store.own", "of its own")}, names{}), "store.own", fault.Invalid},
 	} {
 		for what, ask := range map[string]func() error{
 			"list": func() error { _, err := v.s.Find(t.Context(), "a", q); return err },
@@ -155,12 +138,12 @@ func TestWhatWentWrongNamesTheMend(t *testing.T) {
 		}
 	}
 	s := &shelf{err: archive.ErrNotFound}
-	if _, err := service(s, orgs{}).Get(t.Context(), "a", "1"); !fault.Is(err, CodeNotFound) {
+	if _, err := service(s, names{}).Get(t.Context(), "a", "1"); !fault.Is(err, CodeNotFound) {
 		t.Errorf("no record: %v", err)
 	}
 	for _, id := range []string{"", "../x", "A", "a b", "$ne", strings.Repeat("a", maxID+1), "a\x00"} {
 		s.asked = 0
-		if _, err := service(s, orgs{}).Get(t.Context(), "a", id); !fault.Is(err, CodeNotFound) || s.asked != 0 {
+		if _, err := service(s, names{}).Get(t.Context(), "a", id); !fault.Is(err, CodeNotFound) || s.asked != 0 {
 			t.Errorf("%q, which is no id: %v, asked %d times", id, err, s.asked)
 		}
 	}
@@ -168,7 +151,7 @@ func TestWhatWentWrongNamesTheMend(t *testing.T) {
 
 func TestAQuestionHasADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := service(&shelf{hang: true}, orgs{})
+		s := service(&shelf{hang: true}, names{})
 		start := time.Now()
 		_, err := s.Find(t.Context(), "a", question(t))
 		f := fault.As(err)
@@ -192,7 +175,7 @@ func TestAQuestionHasADeadline(t *testing.T) {
 func TestAPageWithLessSaysWhy(t *testing.T) {
 	kept := true
 	s := &shelf{page: archive.Page[record.Entry]{TotalExact: true}}
-	o := Options{Store: s, Place: "the folder X (records.dir)", Catalog: orgs{}, Kept: func(context.Context) (bool, error) { return kept, nil }}
+	o := Options{Store: s, Place: "the folder X (records.dir)", Names: names{}, Kept: func(context.Context) (bool, error) { return kept, nil }}
 	codes := func(q Question) (list []fault.Code) {
 		t.Helper()
 		a, err := New(o).Find(t.Context(), "a", q)

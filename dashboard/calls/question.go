@@ -58,7 +58,7 @@ func Parse(param func(name string) string, now time.Time) (Question, error) {
 	p.times(f, now)
 	f.API, f.Key, f.Node = p.text("api"), p.text("key"), p.text("node")
 	f.Target, f.RequestID, f.Refusal = p.text("target"), p.text("requestId"), p.text("refusal")
-	f.Host, f.Client = strings.ToLower(p.text("host")), address(p.text("client"))
+	f.Host, f.Client = strings.TrimSuffix(strings.ToLower(p.text("host")), "."), address(p.text("client"))
 	f.Method, f.Path, f.Route = p.method(), p.path(), p.text("route")
 	f.StatusMin, f.StatusMax = p.status()
 	f.SlowerThan = p.latency()

@@ -60,7 +60,7 @@ func TestEveryParameterIsOneFilter(t *testing.T) {
 		{"client", "hTa9", func(f *archive.Filter) { f.Client = "hTa9" }}, // a hash
 		{"node", "n1", func(f *archive.Filter) { f.Node = "n1" }},
 		{"target", "http://10.0.0.5:3000", func(f *archive.Filter) { f.Target = "http://10.0.0.5:3000" }},
-		{"host", "API.example.com", func(f *archive.Filter) { f.Host = "api.example.com" }},
+		{"host", "API.example.com.", func(f *archive.Filter) { f.Host = "api.example.com" }},
 		{"requestId", "A63D32", func(f *archive.Filter) { f.RequestID = "A63D32" }},
 		{"refusal", "auth.required", func(f *archive.Filter) { f.Refusal = "auth.required" }},
 		{"noApi", "1", func(f *archive.Filter) { f.NoAPI = true }},

@@ -18,22 +18,14 @@ type Store interface {
 	Get(ctx context.Context, id string) (record.Entry, error)
 }
 
-// Catalog is what is asked of the objects that are published; Published is it.
-type Catalog interface {
-	// Alone tells whether no organisation but this one ever had an object.
-	Alone(ctx context.Context, org string) (bool, error)
+// Names knows what APIs are called; Published does.
+type Names interface {
 	// Names returns the names of an organisation's APIs that exist, by their ids.
 	Names(ctx context.Context, org string, ids []string) (map[string]string, error)
 }
 
-// Published answers from the log of revisions.
+// Published knows the names that are published.
 type Published struct{ Engine *publish.Engine }
-
-// Alone tells whether no organisation but this one ever had an object.
-func (p Published) Alone(ctx context.Context, org string) (alone bool, err error) {
-	_, alone, err = p.Engine.Recorded(ctx, org)
-	return alone, err
-}
 
 // Names returns the names of an organisation's APIs that exist, by their ids.
 func (p Published) Names(ctx context.Context, org string, ids []string) (map[string]string, error) {
