@@ -3,6 +3,7 @@ package archive
 import (
 	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 // Day is a day of UTC, the unit in which records are kept and dropped.
@@ -46,6 +47,8 @@ func Refuse(id string, at, now time.Time, retention time.Duration) (reason strin
 	switch {
 	case id == "":
 		return "it has no id"
+	case !utf8.ValidString(id):
+		return "its id is no text"
 	case at.UnixMicro() <= 0:
 		return "it has no time"
 	case at.After(now.Add(ahead)):

@@ -33,12 +33,12 @@ func (q *Question) Micros() (from, to int64) { return ceil(q.From), ceil(q.To) }
 
 func ceil(t time.Time) int64 { return t.Add(time.Microsecond - 1).UnixMicro() }
 
-// The part of a day that is asked for at once: it begins with an hour, grows while
+// The part of a day that is asked for at once: it begins with a minute, grows while
 // answers are quick and shrinks when they are slow, so that a search can end on time
-// and yet asks little where there is little.
+// and yet asks seldom where there is little.
 const (
-	firstSpan = time.Hour
 	leastSpan = time.Minute
+	growth    = 4
 	quick     = 20 * time.Millisecond
 	slow      = 200 * time.Millisecond
 )
@@ -127,15 +127,15 @@ type walk struct {
 }
 
 func newWalk(until time.Time) *walk {
-	return &walk{until: until, span: firstSpan, skipped: map[Day]error{}}
+	return &walk{until: until, span: leastSpan, skipped: map[Day]error{}}
 }
 
 func (w *walk) adapt(took time.Duration) {
 	switch {
 	case took < quick:
-		w.span = min(2*w.span, 24*time.Hour)
+		w.span = min(growth*w.span, 24*time.Hour)
 	case took > slow:
-		w.span = max(w.span/2, leastSpan)
+		w.span = max(w.span/growth, leastSpan)
 	}
 }
 

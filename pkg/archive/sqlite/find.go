@@ -64,7 +64,7 @@ func (a *Archive) Entries(ctx context.Context, q archive.Question, limit int) (f
 	return found, err
 }
 
-// Count is a part of Find. What it counted before an error counts.
+// Count is a part of Find.
 func (a *Archive) Count(ctx context.Context, q archive.Question, limit int) (n int, err error) {
 	err = a.read(ctx, q.Day, func(db *sql.DB) error {
 		c, err := a.conditions(ctx, db, q)
