@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/sluice-gateway/sluice/dashboard/calls"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/pkg/archive"
@@ -291,7 +293,8 @@ func TestEveryFilterFindsItsOwn(t *testing.T) {
 			{"node=n2", ""},
 			{"target=http://t2", "5"},
 			{"host=B.example.com", "3"},
-			{"requestId=R2", "2"}, {"requestId=R8", ""},
+			{"requestId=R2", "2"},
+			{"requestId=R8", ""},
 			{"requestId=r2", ""},
 			{"requestId={$ne:1}", "6"},
 			{"refusal=route.not_found", "4"},
@@ -427,5 +430,66 @@ func TestABrokenDayIsTold(t *testing.T) {
 	d.as(people.Viewer).do("GET", "/requests?from="+before.Format(time.RFC3339), "").want(t, 200, "").into(t, &p)
 	if p.ids() != "0" || p.TotalExact || len(p.Problems) != 1 || p.Problems[0].Code != "requests.day_skipped" || !strings.Contains(p.Problems[0].Message, before.Format(time.DateOnly)) {
 		t.Errorf("got %+v", p)
+	}
+}
+
+// TestTheContractTellsRequestsAsTheyAre holds what is sent and what is read against
+// openapi.yaml.
+func TestTheContractTellsRequestsAsTheyAre(t *testing.T) {
+	doc, _ := readContract(t)
+	var list struct {
+		Parameters []struct{ Ref, Name string }
+	}
+	node := doc.Paths["/requests"]["get"]
+	must(t, node.Decode(&list))
+	var told []string
+	for _, p := range list.Parameters {
+		if p.Name != "" {
+			told = append(told, p.Name)
+		}
+	}
+	if read := slices.DeleteFunc(calls.Parameters(), func(n string) bool { return n == "cursor" }); !reflect.DeepEqual(slices.Sorted(slices.Values(told)), slices.Sorted(slices.Values(read))) {
+		t.Errorf("told %v, read %v", told, read)
+	}
+
+	k := inSQLite(t, t.TempDir(), false)
+	recorded(t, k, newest(), full(), record.Record{Org: "default"})
+	d, _ := start(t, adminPassword, k)
+	c := d.as(people.Viewer)
+	schema := func(name string) (s struct {
+		Required   []string
+		Properties map[string]yaml.Node
+	},
+	) {
+		node := doc.Components["schemas"][name]
+		must(t, node.Decode(&s))
+		return s
+	}
+	compare := func(name, what string, sent map[string]any, whole bool) {
+		t.Helper()
+		s := schema(name)
+		for member := range sent {
+			if _, ok := s.Properties[member]; !ok {
+				t.Errorf("%s: %s has the member %s, which the contract does not know", what, name, member)
+			}
+		}
+		for member := range s.Properties {
+			if _, ok := sent[member]; !ok && (whole || slices.Contains(s.Required, member)) {
+				t.Errorf("%s: %s lacks %s", what, name, member)
+			}
+		}
+	}
+	var page map[string]any
+	c.do("GET", "/requests", "").want(t, 200, "").into(t, &page)
+	compare("RequestList", "list", page, true)
+	for i, what := range []string{"a full record", "an empty one"} {
+		whole := i == 0
+		compare("RequestSummary", what, page["items"].([]any)[i].(map[string]any), whole)
+		var one map[string]any
+		c.do("GET", fmt.Sprintf("/requests/%d", i), "").want(t, 200, "").into(t, &one)
+		compare("RequestRecord", what, one, whole)
+		if whole {
+			compare("RequestCapture", what, one["response"].(map[string]any), true)
+		}
 	}
 }
