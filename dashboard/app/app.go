@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sluice-gateway/sluice/dashboard/apis"
+	"github.com/sluice-gateway/sluice/dashboard/calls"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi"
@@ -45,6 +46,7 @@ type App struct {
 	cleanup run.Cleanup
 
 	st      stores
+	records records
 	people  *people.Service
 	engine  *publish.Engine
 	keys    *keys.Service
@@ -72,6 +74,10 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	a.cleanup.Push("store", a.st.close)
+	if a.records, err = openRecords(ctx, c, log); err != nil {
+		return nil, err
+	}
+	a.cleanup.Push("records", a.records.close)
 	redisdb.LogTo(log)
 	rdb, err := redisdb.Open(c.Redis)
 	if err != nil {
@@ -128,6 +134,7 @@ func (a *App) compose(rdb redis.UniversalClient, trusted *trust.Keys) (http.Hand
 	observe := observer(reg)
 	rest, err := httpapi.New(httpapi.Options{
 		People: a.people, APIs: definitions, Policies: bundles, Keys: a.keys, Fleet: nodes, Commands: ask, Engine: a.engine, Hub: a.hub,
+		Calls:  calls.New(a.records.options(calls.Published{Engine: a.engine})),
 		Secure: strings.HasPrefix(a.c.PublicURL, "https://"), PublicURL: a.c.PublicURL, TrustedProxies: a.c.proxies(), StoreDriver: a.c.Store.Driver,
 		PasswordChanged: func(people.User) { a.forgetPassword(context.Background()) }, Observe: observe, Log: a.log,
 	})
@@ -180,6 +187,7 @@ func (a *App) checks(rdb redis.UniversalClient, host string) {
 		}
 		return httpd.Pass, detail
 	})
+	a.health.Optional("records", a.records.check)
 	a.health.Optional("publishing", func(context.Context) (httpd.Status, string) {
 		c := a.engine.Condition()
 		said := fmt.Sprintf("revision %d, published %d", c.Revision, c.Published)

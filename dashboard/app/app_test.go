@@ -21,6 +21,7 @@ import (
 func settings(t *testing.T, redis string) Config {
 	c := Default()
 	c.Data = filepath.Join(t.TempDir(), "data")
+	c.Records.Dir = filepath.Join(c.Data, "records")
 	c.Listen.Address = "127.0.0.1:0"
 	c.Redis.Addresses = []string{redis}
 	c.Shutdown.Timeout = 3 * time.Second
@@ -244,6 +245,9 @@ func TestConfiguration(t *testing.T) {
 	for _, c := range []struct{ name, env, want string }{
 		{"an unknown driver", "STORE_DRIVER=oracle", "store.driver"},
 		{"no URL of MongoDB", "STORE_DRIVER=mongodb", "mongodb.url"},
+		{"records by an unknown driver", "RECORDS_DRIVER=oracle", "records.driver"},
+		{"records in MongoDB without its URL", "RECORDS_DRIVER=mongodb", "mongodb.url"},
+		{"records in a database of no name", "RECORDS_DRIVER=mongodb SLUICE_DASHBOARD_MONGODB_URL=mongodb://h SLUICE_DASHBOARD_RECORDS_MONGODB_DATABASE=a.b", "records.mongodb.database"},
 		{"a public URL that is none", "PUBLIC_URL=sluice.example.com", "public_url"},
 		{"a public URL with a path", "PUBLIC_URL=https://sluice.example.com/console", "public_url"},
 		{"a proxy that is no network", "TRUSTED_PROXIES=10.0.0.1", "trusted_proxies"},
@@ -251,7 +255,7 @@ func TestConfiguration(t *testing.T) {
 		{"a name that is near", "LISTEN_ADRESS=:1", "LISTEN_ADDRESS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, _, err := config.Load(Default(), config.Options{Service: "dashboard", Environ: []string{"SLUICE_DASHBOARD_" + c.env}, Stdout: io.Discard, DefaultFile: filepath.Join(t.TempDir(), "none.yaml")})
+			_, _, err := config.Load(Default(), config.Options{Service: "dashboard", Environ: strings.Fields("SLUICE_DASHBOARD_" + c.env), Stdout: io.Discard, DefaultFile: filepath.Join(t.TempDir(), "none.yaml")})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v", err)
 			}
@@ -260,5 +264,10 @@ func TestConfiguration(t *testing.T) {
 	_, _, err := config.Load(Default(), config.Options{Service: "dashboard", Stdout: io.Discard, DefaultFile: filepath.Join(t.TempDir(), "none.yaml")})
 	if err != nil {
 		t.Errorf("the defaults are refused: %v", err)
+	}
+	nowhere := Default()
+	nowhere.Records.Dir = ""
+	if err := nowhere.Validate(); err == nil || !strings.Contains(err.Error(), "records.dir") {
+		t.Errorf("records in no folder: %v", err)
 	}
 }

@@ -37,8 +37,10 @@ type Config struct {
 	Trust Trust `config:"trust"`
 	// Store is where definitions, keys and people are kept.
 	Store Store `config:"store"`
-	// MongoDB is used when store.driver is mongodb.
+	// MongoDB is used when store.driver or records.driver is mongodb.
 	MongoDB MongoDB `config:"mongodb"`
+	// Records says where the pumps keep records of requests.
+	Records Records `config:"records"`
 	// Log is what is written to the standard error.
 	Log logs.Config `config:"log"`
 	// Shutdown is how the dashboard stops.
@@ -59,10 +61,11 @@ type Trust struct {
 	Dir string `config:"dir"`
 }
 
-// The drivers of the store.
+// The drivers of the store and of the records.
 const (
 	driverSQLite  = "sqlite"
 	driverMongoDB = "mongodb"
+	driverNone    = "none" // of the records only
 )
 
 // Store is where the dashboard's data is kept.
@@ -90,6 +93,27 @@ type MongoDB struct {
 	PoolSize int `config:"pool_size"`
 }
 
+// Records says where the pumps keep records of requests. The dashboard only reads
+// there; it starts and serves on when there is nothing yet.
+type Records struct {
+	// Driver is the type of the pump's sink: sqlite, for a pump on this machine,
+	// mongodb, or none: then /requests says so. Default: that of store.driver.
+	Driver string `config:"driver"`
+	// Dir is the folder of the pump's sink of type sqlite. The dashboard's user must
+	// be able to read it. Default: /var/lib/sluice/pump/records.
+	Dir string `config:"dir"`
+	// MongoDB is used when the records are in MongoDB.
+	MongoDB RecordsMongoDB `config:"mongodb"`
+}
+
+// RecordsMongoDB says where in MongoDB the records are. The server is that of
+// mongodb.url.
+type RecordsMongoDB struct {
+	// Database is the name of the database of the pump's sink of type mongodb.
+	// Default: mongodb.database.
+	Database string `config:"database"`
+}
+
 // Shutdown is how the dashboard stops.
 type Shutdown struct {
 	// Timeout is how long stopping may take in all, requests in flight included; what
@@ -105,6 +129,7 @@ func Default() Config {
 		Redis:    redisdb.Default(),
 		Store:    Store{Driver: driverSQLite},
 		MongoDB:  MongoDB{Database: "sluice"},
+		Records:  Records{Dir: "/var/lib/sluice/pump/records"},
 		Log:      logs.Default(),
 		Shutdown: Shutdown{Timeout: 10 * time.Second},
 	}
@@ -138,7 +163,37 @@ func (c Config) Validate() error {
 	default:
 		return config.Invalid("store.driver", fmt.Sprintf("%q is not a driver", c.Store.Driver), "use sqlite or mongodb")
 	}
+	return c.validateRecords()
+}
+
+func (c Config) validateRecords() error {
+	switch c.recordsDriver() {
+	case driverNone:
+	case driverSQLite:
+		if c.Records.Dir == "" {
+			return config.Invalid("records.dir", "is empty although the records are in SQLite", "name the folder of the pump's sink, or set records.driver to none")
+		}
+	case driverMongoDB:
+		if c.MongoDB.URL == "" {
+			return config.Invalid("mongodb.url", "is empty although records.driver is mongodb", "set it, such as mongodb://127.0.0.1:27017")
+		}
+		if name := c.Records.MongoDB.Database; name != "" && (mongodb.Config{URL: c.MongoDB.URL, Database: name}).Validate() != nil {
+			return config.Invalid("records.mongodb.database", fmt.Sprintf("%q cannot be a database's name", name), "use letters, digits, - and _")
+		}
+	default:
+		return config.Invalid("records.driver", fmt.Sprintf("%q is not a driver", c.Records.Driver), "use sqlite, mongodb or none")
+	}
 	return nil
+}
+
+// recordsDriver is where the records are: by default where the rest is.
+func (c Config) recordsDriver() string { return cmp.Or(c.Records.Driver, c.Store.Driver) }
+
+// recordsMongo is the store's server with the records' database.
+func (c Config) recordsMongo() mongodb.Config {
+	m := c.mongo()
+	m.Database = cmp.Or(c.Records.MongoDB.Database, m.Database)
+	return m
 }
 
 func (c Config) trustDir() string  { return cmp.Or(c.Trust.Dir, filepath.Join(c.Data, "keys")) }

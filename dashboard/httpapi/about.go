@@ -63,7 +63,7 @@ func (a *api) meta(c *call) error {
 		buildinfo.Version(), buildinfo.Commit(), a.StoreDriver,
 		[]string{"en", "ko"},
 		[]people.Role{people.Viewer, people.Operator, people.Admin},
-		[]string{"apis", "policies", "keys", "tokens", "gateways", "revisions", "events"},
+		[]string{"apis", "policies", "keys", "tokens", "gateways", "revisions", "events", "requests"},
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/sluice-gateway/sluice/dashboard/apis"
+	"github.com/sluice-gateway/sluice/dashboard/calls"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
@@ -42,6 +43,7 @@ type Options struct {
 	Commands *commands.Service
 	Engine   *publish.Engine
 	Hub      *live.Hub
+	Calls    *calls.Service
 
 	Secure         bool           // browsers come by https: the session cookie is marked Secure
 	PublicURL      string         // an origin beside the request's own that browsers may come from; "" is none

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dashboard/apis"
+	"github.com/sluice-gateway/sluice/dashboard/calls"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
@@ -68,8 +69,9 @@ func (s *safeBuffer) String() string {
 }
 
 // start makes a dashboard whose first admin has the password given; "" is a
-// one-time one, which is returned.
-func start(t *testing.T, password string) (*dashboard, string) {
+// one-time one, which is returned. It reads requests from k; none is a folder that
+// is not there.
+func start(t *testing.T, password string, k ...keeper) (*dashboard, string) {
 	t.Helper()
 	trusted, err := trust.Generate()
 	must(t, err)
@@ -97,7 +99,11 @@ func start(t *testing.T, password string) (*dashboard, string) {
 	must(t, err)
 	bundles := policies.New(d.engine, store.Views(), keys.Uses{Store: store.Keys()})
 	d.people = people.New(people.Options{Users: store.Users(), Sessions: store.Sessions(), Tokens: store.Tokens(), Attempts: store.Attempts(), Hasher: trusted, Logger: log})
+	if len(k) == 0 {
+		k = []keeper{inSQLite(t, filepath.Join(t.TempDir(), "none"), true)}
+	}
 	h, err := New(Options{
+		Calls:  calls.New(lookingIn(k[0], calls.Published{Engine: d.engine})),
 		People: d.people, APIs: definitions, Policies: bundles, Engine: d.engine, Fleet: nodes, Commands: ask, Hub: d.hub, StoreDriver: "sqlite",
 		Keys:            keys.New(keys.Options{Store: store.Keys(), Marks: store.Marks(), Ring: keyring.NewWriter(rdb, trusted), Catalog: bundles, Hasher: trusted, Logger: log}),
 		PasswordChanged: func(u people.User) { d.changed = append(d.changed, u) }, Log: log,

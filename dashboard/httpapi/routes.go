@@ -93,5 +93,9 @@ func routes() []route {
 		{get, "/revisions/{n}", people.RevisionsRead, (*api).getRevision},
 		{get, "/publishes/{revision}", people.RevisionsRead, (*api).publishStatus},
 		{get, eventsPath, people.GatewaysRead, (*api).events},
+
+		// what was called
+		{get, "/requests", people.RequestsRead, (*api).listRequests},
+		{get, "/requests/{id}", people.RequestsRead, (*api).getRequest},
 	}
 }

@@ -513,6 +513,139 @@ export interface NoticeEvent {
   error: string
 }
 
+/** The API that a request matched. */
+export interface RequestAPI {
+  id: string
+  /** Absent when the API is gone */
+  name?: string
+}
+
+export type RequestFlag = 'cacheHit' | 'limited' | 'retried' | 'shadow' | 'upgraded' | 'aborted' | 'mocked' | 'shrunk' | 'clientTls' | 'upstreamTimeout'
+
+/** A request as the list shows it. */
+export interface RequestSummary {
+  id: string
+  /** When its head was read */
+  at: string
+  method: string
+  host: string
+  /** As it was asked for, without the query */
+  path: string
+  /** 0: the connection ended before an answer */
+  status: number
+  /** From the request's head to the last byte of the response */
+  totalMs: number
+  /** Of it, until the head of the upstream's response */
+  upstreamMs: number
+  /** The rest: the gateway's own work and the transfer of the response */
+  gatewayMs: number
+  api?: RequestAPI
+  /** Public id of the caller's key */
+  key?: string
+  keyAlias?: string
+  /** Of the upstream; absent when none was called */
+  target?: string
+  /** Id of the gateway */
+  node: string
+  /** Code of the gateway's own answer; absent for an upstream's */
+  refusal?: string
+  flags: RequestFlag[]
+}
+
+export interface RequestList {
+  items: RequestSummary[]
+  next: string
+  total: number
+  totalExact: boolean
+  /** First instant that was asked about */
+  from: string
+  /** First instant behind */
+  to: string
+  /** Warnings: why there is less than was asked for. `requests.nothing_kept`: no pump has ever written a record where this dashboard looks; `requests.go_on`: there was time to search back to params.at only, `next` goes on; `requests.day_skipped`: a day cannot be read. */
+  problems: Problem[]
+}
+
+/** A recorded message; secrets were masked by the gateway. */
+export interface RequestCapture {
+  headers: Header[]
+  /** What was recorded of it */
+  body: string
+  bodyEncoding: 'utf-8' | 'base64'
+  /** Bytes of the whole body */
+  size: number
+  /** body is not all of it */
+  truncated: boolean
+}
+
+/** Everything that was recorded of a request; what is absent is unknown, or there was none. */
+export interface RequestRecord {
+  id: string
+  /** When its head was read */
+  at: string
+  method: string
+  host: string
+  /** As it was asked for, without the query */
+  path: string
+  /** 0: the connection ended before an answer */
+  status: number
+  /** From the request's head to the last byte of the response */
+  totalMs: number
+  /** Of it, until the head of the upstream's response */
+  upstreamMs: number
+  /** The rest: the gateway's own work and the transfer of the response */
+  gatewayMs: number
+  api?: RequestAPI
+  /** Public id of the caller's key */
+  key?: string
+  keyAlias?: string
+  /** Of the upstream; absent when none was called */
+  target?: string
+  /** Id of the gateway */
+  node: string
+  /** Code of the gateway's own answer; absent for an upstream's */
+  refusal?: string
+  flags: RequestFlag[]
+  scheme?: 'http' | 'https'
+  /** 1.0, 1.1 or 2 */
+  protocol?: string
+  /** Without the question mark; masked by the gateway */
+  query?: string
+  /** Of the API */
+  version?: string
+  /** Id */
+  endpoint?: string
+  /** Template of the endpoint */
+  route?: string
+  oauthClient?: string
+  /** Ids */
+  policies: string[]
+  /** name:value */
+  tags: string[]
+  /** Address, possibly truncated or hashed */
+  client?: string
+  /** ISO 3166-1 alpha-2 */
+  country?: string
+  userAgent?: string
+  requestId?: string
+  traceId?: string
+  /** Of the request's body */
+  bytesIn: number
+  /** Of the response's body */
+  bytesOut: number
+  /** Calls of the upstream */
+  attempts: number
+  /** What went wrong with the upstream */
+  error?: string
+  /** Revision that the gateway served with; 0 unknown */
+  generation: number
+  /** Gateway group */
+  group?: string
+  /** Fraction of such requests that are recorded; 1 is all */
+  sample: number
+  request?: RequestCapture
+  response?: RequestCapture
+}
+
 /** Every operation of the API by method and path. */
 export interface Operations {
   /** Signs in and sets the session cookie. */
@@ -733,5 +866,15 @@ export interface Operations {
   "GET /events": {
     query: { topics?: string }
     response: string
+  }
+  /** Lists recorded requests, newest first. */
+  "GET /requests": {
+    query: { from?: string; to?: string; api?: string; status?: string; key?: string; method?: string; path?: string; route?: string; minLatency?: string; client?: string; node?: string; target?: string; host?: string; requestId?: string; refusal?: string; noApi?: '1' | '0' | 'true' | 'false'; q?: string; cursor?: string; limit?: number }
+    response: RequestList
+  }
+  /** Everything that was recorded of one request. */
+  "GET /requests/{id}": {
+    path: { id: string }
+    response: RequestRecord
   }
 }
