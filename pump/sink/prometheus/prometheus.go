@@ -36,6 +36,10 @@ type Sink struct {
 	server *httpd.Server
 	labels labels
 
+	closing context.Context // ends with Close
+	close   context.CancelFunc
+	working sync.Mutex // held while Work runs
+
 	mu    sync.Mutex // held shortly: counting some records, or copying for a scrape
 	calls *table
 	// refusals are the calls that the gateway answered with an error of its own.
@@ -76,6 +80,7 @@ func open(ctx context.Context, c Config, env sink.Env, now func() time.Time) (*S
 	if err != nil {
 		return nil, fmt.Errorf("prometheus.listen.address: %w", err)
 	}
+	s.closing, s.close = context.WithCancel(context.WithoutCancel(ctx))
 	log.Info("listening", "sink", env.Name, "address", s.server.Addr().String(), "path", c.Path)
 	return s, nil
 }
@@ -131,7 +136,22 @@ func (s *Sink) Write(ctx context.Context, b sink.Batch) error {
 }
 
 // Work answers scrapes until ctx ends or Close is called.
-func (s *Sink) Work(ctx context.Context) error { return s.server.Run(ctx, shutdownGrace) }
+func (s *Sink) Work(ctx context.Context) error {
+	s.working.Lock()
+	defer s.working.Unlock()
+	if s.closing.Err() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.closing, cancel)()
+	return s.server.Run(ctx, shutdownGrace)
+}
 
-// Close ends the listener.
-func (s *Sink) Close() error { return s.server.Close() }
+// Close ends Work, which gives running scrapes two seconds, and the listener.
+func (s *Sink) Close() error {
+	s.close()
+	s.working.Lock()
+	defer s.working.Unlock()
+	return s.server.Close()
+}
