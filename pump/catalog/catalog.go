@@ -33,8 +33,12 @@ type Kind struct {
 // List is every type of sinks.
 func List() []Kind {
 	return []Kind{
-		{"jsonl", false, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) { return jsonl.Open(ctx, o.JSONL, env) }},
-		{"stdout", false, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) { return stdout.Open(ctx, o.Stdout, env) }},
+		{"jsonl", false, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) {
+			return jsonl.Open(ctx, o.JSONL, env)
+		}},
+		{"stdout", false, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) {
+			return stdout.Open(ctx, o.Stdout, env)
+		}},
 		// sinks end
 	}
 }

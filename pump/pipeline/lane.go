@@ -19,11 +19,11 @@ type lane struct {
 	stats     *laneStats
 	bounds    bounds
 	keepEvery time.Duration // a quarter of the time after which others claim
-	kept      time.Time // when Redis was last told of the batches in work
+	kept      time.Time     // when Redis was last told of the batches in work
 
-	open    []*spool.Batch // delivered, not settled
+	open    []*spool.Batch        // delivered, not settled
 	over    map[*spool.Batch]bool // those of a delivery that are settled, or another reader's
-	records []record.Entry // room for a job, used again
+	records []record.Entry        // room for a job, used again
 	origins []origin
 }
 

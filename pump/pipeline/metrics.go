@@ -8,7 +8,7 @@ import (
 
 // metric names, in the order of the constants below.
 type descriptions struct {
-	read, written, skipped, failed, dead, unreadable, taken, clamped  *prometheus.Desc
+	read, written, skipped, failed, dead, unreadable, taken, clamped   *prometheus.Desc
 	lagEntries, lagSeconds, pending, bytes, gaps, provisional, evicted *prometheus.Desc
 }
 

@@ -116,7 +116,9 @@ func newStage(r Rules, counting bool) (*stage, error) {
 	return s, nil
 }
 
-func (l *lists) empty() bool { return l.orgs == nil && l.apis == nil && l.keys == nil && l.statuses == nil }
+func (l *lists) empty() bool {
+	return l.orgs == nil && l.apis == nil && l.keys == nil && l.statuses == nil
+}
 
 // set is nil for an empty list. "-" becomes the empty text.
 func set(names []string) map[string]bool {

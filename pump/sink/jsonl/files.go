@@ -2,6 +2,7 @@ package jsonl
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -87,7 +88,9 @@ func (s *Sink) tidy(now time.Time) {
 			files = append(files, closed{e.Name(), info.ModTime()})
 		}
 	}
-	slices.SortFunc(files, func(a, b closed) int { return b.at.Compare(a.at) })
+	slices.SortFunc(files, func(a, b closed) int { // the newest first; clocks of files are coarse, and 10 comes after 9
+		return cmp.Or(b.at.Compare(a.at), cmp.Compare(len(b.name), len(a.name)), cmp.Compare(b.name, a.name))
+	})
 	for i, f := range files {
 		if i < s.c.KeepFiles && now.Sub(f.at) < s.c.KeepFor {
 			continue
