@@ -8,12 +8,16 @@ import (
 
 	"github.com/sluice-gateway/sluice/pump/sink"
 	"github.com/sluice-gateway/sluice/pump/sink/jsonl"
+	"github.com/sluice-gateway/sluice/pump/sink/prometheus"
 	"github.com/sluice-gateway/sluice/pump/sink/stdout"
 )
 
 // Options are those of all types of sinks; a sink uses the ones that are called as
 // its type.
 type Options struct {
+	// Prometheus are the options of sinks of the type prometheus: counters and histograms
+	// on a listener of their own.
+	Prometheus prometheus.Config `config:"prometheus"`
 	// JSONL are the options of sinks of the type jsonl: files with one JSON object per
 	// line.
 	JSONL jsonl.Config `config:"jsonl"`
@@ -33,6 +37,9 @@ type Kind struct {
 // List is every type of sinks.
 func List() []Kind {
 	return []Kind{
+		{"prometheus", true, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) {
+			return prometheus.Open(ctx, o.Prometheus, env)
+		}},
 		{"jsonl", false, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) {
 			return jsonl.Open(ctx, o.JSONL, env)
 		}},
