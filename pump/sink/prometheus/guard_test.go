@@ -287,3 +287,15 @@ func TestWrongOptionsAreRefusedByName(t *testing.T) {
 		}
 	}
 }
+
+func TestABoundBelongsToItsBucket(t *testing.T) {
+	for _, ms := range []int{1, 3, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000} {
+		bound := float64(ms) / 1000
+		d := dist{bounds: []float64{bound}, in: make([]uint64, 2)}
+		d.add(seconds(time.Duration(ms) * time.Millisecond))
+		d.add(seconds(time.Duration(ms)*time.Millisecond + 1))
+		if d.in[0] != 1 || d.in[1] != 1 {
+			t.Errorf("%d ms and a nanosecond more: %v", ms, d.in)
+		}
+	}
+}

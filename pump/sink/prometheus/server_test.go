@@ -138,6 +138,7 @@ func traffic(t testing.TB, s *Sink) {
 }
 
 func TestPrometheusScrapesWhatWasCounted(t *testing.T) {
+	t.Parallel() // its server needs seconds to discover its targets
 	program(t, "prometheus")
 	dir := t.TempDir()
 	cert, key := certificate(t, dir, "metrics")
@@ -163,6 +164,7 @@ func TestPrometheusScrapesWhatWasCounted(t *testing.T) {
 }
 
 func TestPrometheusTakesTheNativeHistograms(t *testing.T) {
+	t.Parallel()
 	program(t, "prometheus")
 	s := serving(t, Config{Auth: Auth{Username: "prom", Password: "s3cret"}})
 	traffic(t, s)
