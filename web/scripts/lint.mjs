@@ -31,7 +31,9 @@ export function faults(path, text) {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const all = [...files(`${root}src`)].filter((p) => /\.tsx?$/.test(p)).flatMap((p) => faults(relative(root, p), readFileSync(p, 'utf8')))
+  const all = [...files(`${root}src`)]
+    .filter((p) => /\.tsx?$/.test(p))
+    .flatMap((p) => faults(relative(root, p), readFileSync(p, 'utf8')))
   for (const line of all) console.error(line)
   if (all.length > 0) process.exit(1)
 }
