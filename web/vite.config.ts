@@ -12,6 +12,7 @@ export default defineConfig({
   build: {
     target: 'es2023',
     modulePreload: { polyfill: false },
+    manifest: true, // scripts/size.mjs reads it
     assetsInlineLimit: 0, // the policy allows no data: but for pictures
     reportCompressedSize: false,
   },

@@ -3,9 +3,8 @@ import { RouterProvider } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import { queryClient } from './api/query'
 import { I18nProvider } from './i18n'
-import { usePrefs } from './prefs'
+import { usePrefs, useTheme } from './prefs'
 import { router } from './router'
-import { KitProvider } from './ui/Kit'
 
 /** The console. */
 export function App() {
@@ -13,13 +12,15 @@ export function App() {
   useEffect(() => {
     document.documentElement.dataset.density = density
   }, [density])
+  const theme = useTheme()
+  useEffect(() => {
+    document.documentElement.dataset.mantineColorScheme = theme
+  }, [theme])
   return (
-    <KitProvider>
-      <I18nProvider>
-        <QueryClientProvider client={queryClient}>
-          <RouterProvider router={router} />
-        </QueryClientProvider>
-      </I18nProvider>
-    </KitProvider>
+    <I18nProvider>
+      <QueryClientProvider client={queryClient}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </I18nProvider>
   )
 }

@@ -82,7 +82,8 @@ export function CodeBlock({ text, label, wrap, copy = text }: { text: string; la
   return (
     <div className={cx(css.block, wrap && css.wrap)}>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be within the keyboard's reach */}
-      <pre tabIndex={0} aria-label={label} role="region">
+      {/* biome-ignore lint/a11y/useSemanticElements: it is no set of fields */}
+      <pre tabIndex={0} aria-label={label} role="group">
         <code>{text}</code>
       </pre>
       <span className={css.copy}>

@@ -263,7 +263,6 @@ function Rows<T>({ columns, template, list, keyOf, hrefOf, onOpen }: DataTablePr
             >
               {columns.map((c, i) => (
                 // biome-ignore lint/a11y/useSemanticElements: see the table
-                // biome-ignore lint/a11y/useFocusableInteractive: a cell takes no focus of its own
                 <div key={c.id} role="cell" className={cx(css.cell, c.align && css.end, c.controls && css.above)}>
                   {i > 0 || (!hrefOf && !onOpen) ? (
                     c.cell(row)

@@ -1,10 +1,15 @@
-import '@mantine/core/styles/Popover.css'
-import '@mantine/core/styles/Menu.css'
-import { Menu as Kit } from '@mantine/core'
-import { Fragment, type ReactElement, type ReactNode } from 'react'
-import { cx, type Icon } from './cx'
-import css from './Floating.module.css'
-import { CheckIcon } from './icons'
+import {
+  cloneElement,
+  lazy,
+  type MouseEvent,
+  type ReactElement,
+  type ReactNode,
+  Suspense,
+  useCallback,
+  useRef,
+  useState,
+} from 'react'
+import type { Icon } from './cx'
 
 export interface MenuItem {
   label: string
@@ -18,64 +23,44 @@ export interface MenuItem {
   checked?: boolean
 }
 
-/** A button's menu. `groups` are divided by lines. */
-export function Menu({
-  target,
-  head,
-  groups,
-  width,
-}: {
-  target: ReactElement
+export interface MenuProps {
+  /** The button; it takes the properties of one. */
+  target: ReactElement<Record<string, unknown>>
+  /** Above the entries, such as who is signed in. */
   head?: ReactNode
+  /** Divided by lines. */
   groups: MenuItem[][]
+  /** Pixels; default as wide as its entries. */
   width?: number
-}) {
-  return (
-    <Kit
-      classNames={{ dropdown: css.panel }}
-      position="bottom-end"
-      offset={6}
-      width={width}
-      transitionProps={{ duration: 100 }}
-      withinPortal
-    >
-      <Kit.Target>{target}</Kit.Target>
-      <Kit.Dropdown>
-        {head && <div className={css.head}>{head}</div>}
-        {groups.map((items, i) => (
-          <Fragment key={items.map((x) => x.label).join()}>
-            {i > 0 && <hr className={css.divider} />}
-            {items.map((item) => {
-              const Glyph = item.checked ? CheckIcon : item.icon
-              return (
-                <Kit.Item
-                  key={item.label}
-                  className={cx(css.item)}
-                  data-danger={item.danger || undefined}
-                  disabled={Boolean(item.disabled)}
-                  role={item.checked === undefined ? undefined : 'menuitemradio'}
-                  aria-checked={item.checked}
-                  onClick={item.onSelect}
-                >
-                  <MenuLine glyph={Glyph} label={item.label} note={item.disabled} indent={item.checked !== undefined} />
-                </Kit.Item>
-              )
-            })}
-          </Fragment>
-        ))}
-      </Kit.Dropdown>
-    </Kit>
-  )
 }
 
-function MenuLine({ glyph: Glyph, label, note, indent }: { glyph?: Icon; label: string; note?: string; indent: boolean }) {
+const fetchKit = () => import('./kit/MenuKit')
+const MenuKit = lazy(fetchKit)
+
+/** A button's menu. Its code is fetched when the pointer or the focus comes near. */
+export function Menu(props: MenuProps) {
+  const [wanted, setWanted] = useState(false)
+  const place = useRef<HTMLSpanElement>(null)
+  const button = useCallback(() => place.current?.querySelector<HTMLElement>('button') ?? null, [])
+  const closed = cloneElement(props.target, {
+    'aria-haspopup': 'menu',
+    'aria-expanded': false,
+    onPointerEnter: () => void fetchKit(),
+    onFocus: () => void fetchKit(),
+    onClick: (e: MouseEvent) => {
+      e.preventDefault()
+      setWanted(true)
+    },
+  })
   return (
-    <span className={css.line}>
-      {Glyph ? <Glyph size={16} stroke={1.7} aria-hidden /> : indent && <span className={css.blank} />}
-      <span>
-        {label}
-        {note && <span className={cx('muted', 'small', css.note)}>{note}</span>}
-      </span>
+    <span ref={place} style={{ display: 'contents' }}>
+      {wanted ? (
+        <Suspense fallback={closed}>
+          <MenuKit {...props} button={button} />
+        </Suspense>
+      ) : (
+        closed
+      )}
     </span>
   )
 }

@@ -8,6 +8,7 @@ import { Field, type FieldProps, fieldOf } from './Field'
 import css from './Field.module.css'
 import floating from './Floating.module.css'
 import { SelectIcon } from './icons'
+import { Kit } from './kit/Kit'
 import own from './MultiPick.module.css'
 import type { Option } from './Select'
 
@@ -23,6 +24,14 @@ export interface MultiPickProps extends FieldProps {
 
 /** Some of a list: a button that opens a list of checkboxes, which every reader of screens knows. */
 export function MultiPick(props: MultiPickProps) {
+  return (
+    <Kit>
+      <Box {...props} />
+    </Kit>
+  )
+}
+
+function Box(props: MultiPickProps) {
   const [field, { options, value, onChange, placeholder, onSearch }] = fieldOf(props)
   const { t } = useI18n()
   const [open, setOpen] = useState(false)
@@ -47,12 +56,7 @@ export function MultiPick(props: MultiPickProps) {
         {({ 'aria-required': _required, 'aria-invalid': _invalid, ...control }) => (
           <div className={css.wrap}>
             <Popover.Target popupType="dialog">
-              <button
-                type="button"
-                {...control}
-                className={cx(css.input, css.pick)}
-                onClick={() => setOpen(!open)}
-              >
+              <button type="button" {...control} className={cx(css.input, css.pick)} onClick={() => setOpen(!open)}>
                 <span className={cx('truncate', names.length === 0 && own.empty)}>
                   {names.length === 0
                     ? (placeholder ?? t('ui.none'))

@@ -1,14 +1,6 @@
-import '@mantine/core/styles/ModalBase.css'
-import '@mantine/core/styles/Overlay.css'
-import '@mantine/core/styles/Paper.css'
-import '@mantine/core/styles/Modal.css'
-import '@mantine/core/styles/Drawer.css'
-import { Drawer as KitDrawer, Modal as KitModal } from '@mantine/core'
-import { type ReactNode, useEffect, useId, useState } from 'react'
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from 'react'
 import { useI18n } from '../i18n'
-import { Button, IconButton } from './Button'
-import { cx } from './cx'
-import { CloseIcon } from './icons'
+import { Button } from './Button'
 import css from './Overlay.module.css'
 import { TextInput } from './TextInput'
 
@@ -23,92 +15,35 @@ export interface OverlayProps {
   width?: number
 }
 
-let locks = 0
+const DialogLayer = lazy(() => import('./kit/Layers').then((m) => ({ default: m.DialogLayer })))
+const DrawerLayer = lazy(() => import('./kit/Layers').then((m) => ({ default: m.DrawerLayer })))
 
-/** Keeps the page behind from scrolling. By an attribute, since the kit's own way writes a style element. */
-function useScrollLock(open: boolean): void {
-  useEffect(() => {
-    if (!open) return
-    locks++
-    document.documentElement.dataset.locked = ''
-    return () => {
-      locks--
-      if (locks === 0) delete document.documentElement.dataset.locked
-    }
-  }, [open])
-}
-
-function Inside({
-  id,
-  title,
-  onClose,
-  children,
-  foot,
-}: Pick<OverlayProps, 'title' | 'onClose' | 'children' | 'foot'> & { id: string }) {
-  const { t } = useI18n()
-  return (
-    <>
-      <div className={css.head}>
-        <h2 id={id}>{title}</h2>
-        <IconButton icon={CloseIcon} label={t('ui.close')} onClick={onClose} bare small />
-      </div>
-      <div className={css.body}>{children}</div>
-      {foot && <div className={css.foot}>{foot}</div>}
-    </>
-  )
+/** Whether something was ever open: its code is fetched then, and it stays so that it can close with grace. */
+export function useEver(open: boolean): boolean {
+  const ever = useRef(open)
+  ever.current ||= open
+  return ever.current
 }
 
 /** Something that must be answered before anything else; few things must. */
-export function Dialog({ open, onClose, title, children, foot, width = 480 }: OverlayProps) {
-  useScrollLock(open)
-  const id = useId()
+export function Dialog(props: OverlayProps) {
   return (
-    <KitModal.Root
-      opened={open}
-      onClose={onClose}
-      size={width}
-      lockScroll={false}
-      centered
-      transitionProps={{ duration: 120, transition: 'pop' }}
-    >
-      <KitModal.Overlay className={css.veil} />
-      <KitModal.Content className={cx(css.content, css.dialog)} aria-labelledby={id}>
-        <Inside id={id} title={title} onClose={onClose} foot={foot}>
-          {children}
-        </Inside>
-      </KitModal.Content>
-    </KitModal.Root>
+    useEver(props.open) && (
+      <Suspense>
+        <DialogLayer {...props} />
+      </Suspense>
+    )
   )
 }
 
 /** One entry of a list, or a form beside what it belongs to. */
-export function Drawer({
-  open,
-  onClose,
-  title,
-  children,
-  foot,
-  width = 560,
-  side = 'right',
-}: OverlayProps & { side?: 'left' | 'right' }) {
-  useScrollLock(open)
-  const id = useId()
+export function Drawer(props: OverlayProps & { side?: 'left' | 'right' }) {
   return (
-    <KitDrawer.Root
-      opened={open}
-      onClose={onClose}
-      position={side}
-      size={width}
-      lockScroll={false}
-      transitionProps={{ duration: 140 }}
-    >
-      <KitDrawer.Overlay className={css.veil} />
-      <KitDrawer.Content className={cx(css.content, css.drawer)} aria-labelledby={id}>
-        <Inside id={id} title={title} onClose={onClose} foot={foot}>
-          {children}
-        </Inside>
-      </KitDrawer.Content>
-    </KitDrawer.Root>
+    useEver(props.open) && (
+      <Suspense>
+        <DrawerLayer {...props} />
+      </Suspense>
+    )
   )
 }
 

@@ -1,13 +1,6 @@
-import { Modal } from '@mantine/core'
-import '@mantine/core/styles/ModalBase.css'
-import '@mantine/core/styles/Overlay.css'
-import '@mantine/core/styles/Paper.css'
-import '@mantine/core/styles/Modal.css'
-import { Fragment, useEffect, useId, useState } from 'react'
-import { useI18n } from '../i18n'
+import { lazy, Suspense } from 'react'
 import type { Icon } from './cx'
-import overlay from './Overlay.module.css'
-import css from './Palette.module.css'
+import { useEver } from './Overlay'
 
 export interface Command {
   id: string
@@ -19,6 +12,17 @@ export interface Command {
   note?: string
   icon?: Icon
   run: () => void
+}
+
+export interface PaletteProps {
+  open: boolean
+  onClose: () => void
+  commands: Command[]
+  /** Its name for those who hear the page. */
+  label: string
+  placeholder: string
+  /** Told what was typed, to add what the server knows. */
+  onSearch?: (text: string) => void
 }
 
 /** Commands that have every word of a text; those that begin with it come first. */
@@ -35,106 +39,15 @@ export function match(commands: Command[], text: string): Command[] {
   return fits.sort((a, b) => groups.indexOf(a.group) - groups.indexOf(b.group) || rank(a) - rank(b))
 }
 
-/** Goes anywhere and runs anything by typing. `onSearch` is told what was typed, to add what the server knows. */
-export function Palette({
-  open,
-  onClose,
-  commands,
-  label,
-  placeholder,
-  onSearch,
-}: {
-  open: boolean
-  onClose: () => void
-  commands: Command[]
-  label: string
-  placeholder: string
-  onSearch?: (text: string) => void
-}) {
-  const { t } = useI18n()
-  const id = useId()
-  const [text, setText] = useState('')
-  const [at, setAt] = useState(0)
-  useEffect(() => {
-    if (open) return
-    setText('')
-    setAt(0)
-  }, [open])
-  const found = match(commands, text)
-  const chosen = found[Math.min(at, found.length - 1)]
-  useEffect(() => {
-    if (chosen) document.getElementById(`${id}${chosen.id}`)?.scrollIntoView({ block: 'nearest' })
-  }, [chosen, id])
-  const run = (c: Command) => {
-    onClose()
-    c.run()
-  }
+const PaletteKit = lazy(() => import('./kit/PaletteKit'))
+
+/** Goes anywhere and runs anything by typing. */
+export function Palette(props: PaletteProps) {
   return (
-    <Modal.Root opened={open} onClose={onClose} size={600} yOffset="12vh" lockScroll={false} transitionProps={{ duration: 90 }}>
-      <Modal.Overlay className={overlay.veil} />
-      <Modal.Content className={css.content} aria-label={label}>
-        <input
-          className={css.input}
-          role="combobox"
-          aria-label={label}
-          aria-expanded
-          aria-controls={`${id}list`}
-          aria-activedescendant={chosen && `${id}${chosen.id}`}
-          autoComplete="off"
-          spellCheck={false}
-          placeholder={placeholder}
-          data-autofocus
-          value={text}
-          onChange={(e) => {
-            setText(e.target.value)
-            setAt(0)
-            onSearch?.(e.target.value)
-          }}
-          onKeyDown={(e) => {
-            if (e.nativeEvent.isComposing || e.keyCode === 229) return
-            if (e.key === 'ArrowDown' || e.key === 'ArrowUp') {
-              e.preventDefault()
-              setAt((at + (e.key === 'ArrowDown' ? 1 : -1) + found.length) % Math.max(1, found.length))
-            } else if (e.key === 'Enter' && chosen) {
-              e.preventDefault()
-              run(chosen)
-            }
-          }}
-        />
-        <div role="listbox" id={`${id}list`} aria-label={label} className={css.list}>
-          {found.length === 0 && (
-            <div className={css.none} role="option" aria-selected={false} aria-disabled tabIndex={-1}>
-              {t('ui.noOptions')}
-            </div>
-          )}
-          {found.map((c, i) => {
-            const Glyph = c.icon
-            return (
-              <Fragment key={c.id}>
-                {found[i - 1]?.group !== c.group && (
-                  <div className={css.group} role="presentation">
-                    {c.group}
-                  </div>
-                )}
-                {/* biome-ignore lint/a11y/useKeyWithClickEvents: the input has the keys */}
-                <div
-                  role="option"
-                  id={`${id}${c.id}`}
-                  aria-selected={c === chosen}
-                  tabIndex={-1}
-                  className={css.option}
-                  onMouseMove={() => setAt(i)}
-                  onClick={() => run(c)}
-                >
-                  {Glyph && <Glyph size={17} stroke={1.7} aria-hidden />}
-                  {c.label}
-                  {c.note && <span className={css.note}>{c.note}</span>}
-                </div>
-              </Fragment>
-            )
-          })}
-        </div>
-      </Modal.Content>
-    </Modal.Root>
+    useEver(props.open) && (
+      <Suspense>
+        <PaletteKit {...props} />
+      </Suspense>
+    )
   )
 }

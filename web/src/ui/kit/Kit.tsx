@@ -1,6 +1,6 @@
 import { createTheme, MantineProvider } from '@mantine/core'
 import type { ReactNode } from 'react'
-import { useTheme } from '../prefs'
+import { useTheme } from '../../prefs'
 
 const theme = createTheme({
   fontFamily: 'var(--font)',
@@ -10,10 +10,10 @@ const theme = createTheme({
 })
 
 /**
- * The kit's settings. It writes no style element: its variables stand in src/styles/base.css, since the policy of the
- * page allows none (Content Security Policy Level 3, style-src 'self').
+ * The kit's settings, around each part that uses it, so that what every page loads is free of it. It writes no style
+ * element: its variables stand in src/styles/base.css, since the page's policy allows none (CSP Level 3, style-src 'self').
  */
-export function KitProvider({ children }: { children: ReactNode }) {
+export function Kit({ children }: { children: ReactNode }) {
   return (
     <MantineProvider
       theme={theme}
