@@ -30,7 +30,6 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 type handler struct {
 	dist  fs.FS
 	index []byte // nil: the console is not built
-	etag  string
 }
 
 // New serves the files in dist, which is web.Dist's folder of that name. Files
@@ -45,7 +44,6 @@ func New(dist fs.FS) (http.Handler, error) {
 		return nil, fmt.Errorf("reading the console: %w", err)
 	default:
 		h.index = index
-		h.etag = etag(index)
 	}
 	return h, nil
 }
@@ -74,7 +72,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
 	if name != "" && name != "index.html" && fs.ValidPath(name) {
-		if text, err := fs.ReadFile(h.dist, name); err == nil {
+		if text, err := fs.ReadFile(h.dist, name); err == nil && !hidden(name) {
 			h.file(w, r, name, text)
 			return
 		}
@@ -84,9 +82,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	head.Set("Cache-Control", "no-cache")
-	head.Set("Etag", h.etag)
-	h.serve(w, r, "index.html", h.index)
+	h.file(w, r, "index.html", h.index)
 }
 
 // absent answers where the console is not built. Only its start is found: who
@@ -105,16 +101,27 @@ func absent(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// file sends one file, compressed where the build has put that beside it and the
+// client takes it. Each form has an entity tag of its own (RFC 9110, 8.8.3).
 func (h *handler) file(w http.ResponseWriter, r *http.Request, name string, text []byte) {
+	head := w.Header()
 	if strings.HasPrefix(name, "assets/") {
-		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		head.Set("Cache-Control", "public, max-age=31536000, immutable")
 	} else {
-		w.Header().Set("Cache-Control", "no-cache")
-		w.Header().Set("Etag", etag(text))
+		head.Set("Cache-Control", "no-cache")
 	}
-	h.serve(w, r, name, text)
-}
-
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, name string, text []byte) {
+	head.Set("Vary", "Accept-Encoding")
+	head.Set("Content-Type", kind(name))
+	for _, c := range codings() {
+		if !accepts(r.Header.Values("Accept-Encoding"), c.name) {
+			continue
+		}
+		if packed, err := fs.ReadFile(h.dist, name+c.suffix); err == nil {
+			head.Set("Content-Encoding", c.name)
+			text = packed
+			break
+		}
+	}
+	head.Set("Etag", etag(text))
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(text))
 }

@@ -59,6 +59,53 @@ func TestServing(t *testing.T) {
 	}
 }
 
+func TestFilesAreSentCompressedToWhoTakesThem(t *testing.T) {
+	h, err := New(fstest.MapFS{
+		"index.html": {Data: []byte("<!doctype html>")}, "index.html.br": {Data: []byte("page, br")}, "index.html.gz": {Data: []byte("page, gzip")},
+		"assets/a.js": {Data: []byte("let a")}, "assets/a.js.gz": {Data: []byte("a, gzip")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags := map[string]bool{}
+	for _, c := range []struct{ path, accept, coding, body string }{
+		{"/", "", "", "<!doctype html>"},
+		{"/", "identity", "", "<!doctype html>"},
+		{"/", "gzip, deflate, br", "br", "page, br"},
+		{"/apis/orders", "gzip", "gzip", "page, gzip"},
+		{"/", "br;q=0, gzip;q=0.5", "gzip", "page, gzip"},
+		{"/", "BR", "br", "page, br"},
+		{"/", "br;q=nonsense", "", "<!doctype html>"},
+		{"/", "*", "br", "page, br"},
+		{"/", "*;q=0", "", "<!doctype html>"},
+		{"/", "br;q=0, *", "gzip", "page, gzip"},
+		{"/assets/a.js", "br, gzip", "gzip", "a, gzip"},
+		{"/assets/a.js", "br", "", "let a"},
+	} {
+		r := httptest.NewRequest("GET", c.path, nil)
+		r.Header.Set("Accept-Encoding", c.accept)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != 200 || w.Header().Get("Content-Encoding") != c.coding || w.Body.String() != c.body || w.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%s for %q: %d %v %s", c.path, c.accept, w.Code, w.Header(), w.Body)
+		}
+		if kind := w.Header().Get("Content-Type"); strings.HasPrefix(c.path, "/assets") != strings.HasPrefix(kind, "text/javascript") {
+			t.Errorf("%s for %q is %s", c.path, c.accept, kind)
+		}
+		tags[w.Header().Get("Etag")] = true
+	}
+	if len(tags) != 5 {
+		t.Errorf("5 forms have the entity tags %v", tags)
+	}
+	for _, path := range []string{"/index.html.br", "/assets/a.js.gz", "/.gitkeep"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != 404 {
+			t.Errorf("%s is answered with %d", path, w.Code)
+		}
+	}
+}
+
 func TestAConsoleThatIsNotBuiltSaysSo(t *testing.T) {
 	h, err := New(fstest.MapFS{".gitkeep": {}})
 	if err != nil {

@@ -1,0 +1,3 @@
+export const apis = {
+  title: 'APIs',
+} as const

@@ -1,0 +1,4 @@
+export const overview = {
+  gateways: 'Gateways that are current',
+  title: 'Overview',
+} as const

@@ -1,0 +1,6 @@
+import type { apis as en } from '../en/apis'
+import type { Translation } from '../types'
+
+export const apis: Translation<typeof en> = {
+  title: 'API',
+}

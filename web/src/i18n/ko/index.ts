@@ -1,0 +1,28 @@
+import { apis } from './apis'
+import { errors } from './errors'
+import { gateways } from './gateways'
+import { keys } from './keys'
+import { login } from './login'
+import { me } from './me'
+import { overview } from './overview'
+import { requests } from './requests'
+import { revisions } from './revisions'
+import { shell } from './shell'
+import { state } from './state'
+import { ui } from './ui'
+
+/** Every area of the console's texts, one file each. */
+export const ko = {
+  apis,
+  errors,
+  gateways,
+  keys,
+  login,
+  me,
+  overview,
+  requests,
+  revisions,
+  shell,
+  state,
+  ui,
+}

@@ -1,0 +1,116 @@
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Navigate,
+  Outlet,
+  useRouterState,
+} from '@tanstack/react-router'
+import { useLiveCache } from './api/query'
+import { useI18n } from './i18n'
+import { Crash } from './layout/Crash'
+import { Logo } from './layout/Logo'
+import { Shell } from './layout/Shell'
+import css from './layout/Shell.module.css'
+import { pages } from './routes'
+import { SessionProvider, useSessionQuery } from './session'
+import { LinkButton } from './ui/Link'
+import { PageHeader } from './ui/Page'
+import { EmptyState, ErrorState, Skeleton } from './ui/States'
+import { Toasts } from './ui/Toast'
+import { parseSearch, stringifySearch } from './url'
+
+const root = createRootRoute({
+  component: () => (
+    <>
+      <Outlet />
+      <Toasts />
+    </>
+  ),
+  notFoundComponent: NotFound,
+})
+
+/** Lets in who is signed in; sends everybody else to the sign-in, and back afterwards. */
+function Gate() {
+  const { data: session, error, isPending, refetch } = useSessionQuery()
+  const here = useRouterState({ select: (s) => s.location.href })
+  useLiveCache(Boolean(session && !session.mustChangePassword))
+  if (isPending) return <Opening />
+  if (session === undefined) return <ErrorState error={error} onRetry={() => void refetch()} />
+  if (!session || session.mustChangePassword) {
+    return <Navigate to="/login" search={(here === '/' ? {} : { next: here }) as never} replace />
+  }
+  return (
+    <SessionProvider session={session}>
+      <Shell />
+    </SessionProvider>
+  )
+}
+
+function Opening() {
+  return (
+    <div className={css.top} aria-busy>
+      <Logo className={css.logo} />
+    </div>
+  )
+}
+
+const gate = createRoute({ getParentRoute: () => root, id: 'gate', component: Gate })
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: '/login',
+  component: lazyRouteComponent(() => import('./pages/login/Login')),
+})
+
+function PagePending() {
+  return (
+    <div className={css.loading} aria-busy>
+      <Skeleton width={180} height={22} />
+      <Skeleton height={120} />
+    </div>
+  )
+}
+
+/** What stands at an address that no page has. */
+export function NotFound() {
+  const { t } = useI18n()
+  return (
+    <>
+      <PageHeader title={t('shell.noPage')} />
+      <EmptyState title={t('shell.noPage')} actions={<LinkButton to="/">{t('shell.toHome')}</LinkButton>}>
+        {t('shell.noPageHelp')}
+      </EmptyState>
+    </>
+  )
+}
+
+const shown = pages.map((page) =>
+  createRoute({ getParentRoute: () => gate, path: page.path, component: lazyRouteComponent(page.load) }),
+)
+const rest = createRoute({ getParentRoute: () => gate, path: '$', component: NotFound })
+
+// The page of all components is there in builds of another mode than production only.
+const ui =
+  import.meta.env.MODE === 'production'
+    ? []
+    : [
+        createRoute({
+          getParentRoute: () => root,
+          path: '/__ui',
+          component: lazyRouteComponent(() => import('./gallery/Gallery')),
+        }),
+      ]
+
+export const router = createRouter({
+  routeTree: root.addChildren([gate.addChildren([...shown, rest]), login, ...ui]),
+  defaultPreload: 'intent',
+  defaultPendingComponent: PagePending,
+  defaultPendingMs: 300,
+  defaultErrorComponent: ({ error, reset }) => <Crash error={error} reset={reset} />,
+  defaultNotFoundComponent: NotFound,
+  scrollRestoration: true,
+  parseSearch,
+  stringifySearch,
+})

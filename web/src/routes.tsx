@@ -1,0 +1,41 @@
+import type { ComponentType } from 'react'
+import type { PlainKey } from './i18n'
+import type { Permission } from './session'
+import type { Icon } from './ui/cx'
+import { OverviewIcon } from './ui/icons'
+
+/** The groups of the navigation, by what a person is about to do. */
+export type Group = 'build' | 'observe' | 'operate' | 'admin'
+
+/** One page of the console. */
+export interface Page {
+  /** Such as `/apis/$id`. */
+  path: string
+  /** Of the document, the breadcrumb and the navigation; a page of one object says more by useTitle. */
+  title: PlainKey
+  /** Where it stands in the navigation; absent: nowhere. */
+  group?: Group
+  icon?: Icon
+  /** What its reader needs; without it the page says so. */
+  permission?: Permission
+  /** The letter that goes there after `g`. */
+  go?: string
+  /** The path of the page above it, in the breadcrumb. */
+  parent?: string
+  /** Fetched when it is first needed. */
+  load: () => Promise<{ default: ComponentType }>
+}
+
+/** Every page, in the order of the navigation. Which comes first in a group is decided here and nowhere else. */
+export const pages: Page[] = [
+  {
+    path: '/',
+    title: 'overview.title',
+    group: 'build',
+    icon: OverviewIcon,
+    go: 'o',
+    load: () => import('./pages/overview/Overview'),
+  },
+  { path: '/me', title: 'me.title', load: () => import('./pages/me/Me') },
+  // routes end
+]
