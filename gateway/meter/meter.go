@@ -9,6 +9,7 @@ package meter
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/sluice-gateway/sluice/gateway/filter"
@@ -20,6 +21,10 @@ import (
 
 // DefaultOrg has the calls that belong to no API.
 const DefaultOrg = "default"
+
+// ownKey is how the keys of the product begin. One that stands where the API does
+// not look for it is a secret all the same.
+const ownKey = "slc_"
 
 // Spool is where records go; spool.Producer is one. No method may wait.
 type Spool interface {
@@ -76,7 +81,7 @@ func (m *Meter) Observe(x *filter.Exchange, o Outcome) {
 	w.Query = w.hidden(x.ClientQuery)
 	mode := m.o.Address
 	if r != nil {
-		if x.API != nil {
+		if x.API != nil && !strings.Contains(x.ClientQuery, ownKey) {
 			w.Query = w.cut(r.Query(x.ClientQuery), maxQuery)
 		}
 		if r.Address() != "" {
