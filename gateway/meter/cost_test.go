@@ -1,3 +1,5 @@
+//go:build !race
+
 package meter_test
 
 import (
