@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -60,14 +61,13 @@ func (t *tail) until(what string, fits func(record.Entry) bool) record.Entry {
 	t.t.Helper()
 	ctx := testenv.Context(t.t, 20*time.Second)
 	at := -1
-	testenv.Eventually(t.t, 15*time.Second, func() bool {
+	testenv.EventuallyNoError(t.t, 15*time.Second, func() error {
 		t.read(ctx)
-		at = slices.IndexFunc(t.list, fits)
-		return at >= 0
+		if at = slices.IndexFunc(t.list, fits); at < 0 {
+			return fmt.Errorf("%s is not among %d records", what, len(t.list))
+		}
+		return nil
 	})
-	if at < 0 {
-		t.t.Fatalf("%s is not among %d records", what, len(t.list))
-	}
 	return t.list[at]
 }
 
@@ -162,6 +162,10 @@ func TestCallsReachTheStreams(t *testing.T) {
 			t.Errorf("a secret is recorded: %s", text)
 		}
 	}
+	testenv.Eventually(t, 5*time.Second, func() bool {
+		status, detail := gw.component("records")
+		return status == "pass" && strings.HasSuffix(detail, "records shipped")
+	})
 	gw.exports(`sluice_gateway_dropped_records_total{reason="busy"} 0`, "sluice_gateway_spool_redis_up 1", "sluice_gateway_spool_disk_bytes 0", "sluice_gateway_records_total ", "sluice_gateway_sent_records_total ")
 }
 
@@ -176,6 +180,23 @@ func raw(t *testing.T, gw *running, text string) {
 	_, _ = io.WriteString(c, text)
 	_ = c.(*net.TCPConn).CloseWrite()
 	_, _ = io.ReadAll(c)
+}
+
+// component is what /hello says of one.
+func (r *running) component(name string) (status, detail string) {
+	resp, err := http.Get("http://" + r.AdminAddr() + "/hello")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer func() { _ = resp.Body.Close() }()
+	var doc struct {
+		Components map[string]struct{ Status, Detail string }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&doc); err != nil {
+		r.t.Fatal(err)
+	}
+	return doc.Components[name].Status, doc.Components[name].Detail
 }
 
 func (r *running) exports(lines ...string) {
