@@ -54,5 +54,5 @@ func (s *series) add(r *record.Record) {
 	d[responseSize].add(float64(max(r.BytesOut, 0)))
 }
 
-// seconds divides, since multiplying by 1e-9 would put 5 ms above the bound 0.005.
+// seconds divides, since multiplying by 1e-9 would put 75 ms above the bound 0.075.
 func seconds(d time.Duration) float64 { return float64(max(d, 0)) / 1e9 }

@@ -2,8 +2,12 @@ package prometheus
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +18,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/sluice-gateway/sluice/pkg/config"
 	"github.com/sluice-gateway/sluice/pkg/record"
 	"github.com/sluice-gateway/sluice/pkg/rollup"
 )
@@ -119,6 +124,25 @@ func TestBucketsAreThoseThatWereSet(t *testing.T) {
 	check("http_server_request_duration_seconds", []float64{0.5, 2}, []uint64{2, 4})
 	check("http_server_request_body_size_bytes", []float64{1000}, []uint64{5})
 	check("http_server_response_body_size_bytes", []float64{1000}, []uint64{0})
+}
+
+func TestOptionsAreReadFromAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sink.yaml")
+	text := "listen: {address: \"127.0.0.1:1\"}\nbuckets: {duration: [0.1, 2], size: [1e3]}\nlabels: [api_id, key]\nmax_series: 7\nidle_expiry: 30m\nauth: {token: \"${env:TOKEN}\"}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := config.Load(Config{}, config.Options{Service: "pump", DefaultFile: file, Environ: []string{"TOKEN=t"}, Stdout: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Listen: Listen{Address: "127.0.0.1:1"}, Buckets: Buckets{Duration: []float64{.1, 2}, Size: []float64{1000}},
+		Labels: []string{"api_id", "key"}, MaxSeries: 7, IdleExpiry: 30 * time.Minute, Auth: Auth{Token: "t"},
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Fatalf("%+v", c)
+	}
 }
 
 // decoded are the native buckets, by the upper bound that Prometheus gives them.
@@ -260,6 +284,18 @@ func TestWrongOptionsAreRefusedByName(t *testing.T) {
 		_, err := open(t.Context(), c, testEnv(t), time.Now)
 		if name := strings.TrimRight(key, ":"); err == nil || !strings.HasPrefix(err.Error(), name+": ") {
 			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+func TestABoundBelongsToItsBucket(t *testing.T) {
+	for _, ms := range []int{1, 3, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000} {
+		bound := float64(ms) / 1000
+		d := dist{bounds: []float64{bound}, in: make([]uint64, 2)}
+		d.add(seconds(time.Duration(ms) * time.Millisecond))
+		d.add(seconds(time.Duration(ms)*time.Millisecond + 1))
+		if d.in[0] != 1 || d.in[1] != 1 {
+			t.Errorf("%d ms and a nanosecond more: %v", ms, d.in)
 		}
 	}
 }
