@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -61,20 +62,23 @@ type Batch struct {
 	raw        string
 }
 
-// Reader reads one shard for one group. For one goroutine, but for Parked.
+// Reader reads one shard for one group. Read is for one goroutine; others may settle
+// and keep batches while it waits.
 type Reader struct {
 	rdb   redis.UniversalClient
 	o     ReaderOptions
 	shard int
 
 	group, ack, keep *redis.Script
-	made             bool              // the group exists
-	cursor           string            // in the own pending entries of an earlier life; "" after them
-	claimAt          time.Time         // when to look for others' entries
-	claimFrom        string            // and where
-	held             map[string]bool   // delivered and not settled
-	known            map[string]string // positions by start, for the case that Redis loses them
+	made             bool      // the group exists
+	cursor           string    // in the own pending entries of an earlier life; "" after them
+	claimAt          time.Time // when to look for others' entries
+	claimFrom        string    // and where
 	parked           atomic.Uint64
+
+	mu    sync.Mutex
+	held  map[string]bool   // delivered and not settled
+	known map[string]string // positions by start, for the case that Redis loses them
 }
 
 var groupPattern = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
@@ -121,6 +125,8 @@ func (r *Reader) Read(ctx context.Context) ([]*Batch, error) {
 	if err != nil {
 		if strings.HasPrefix(err.Error(), "NOGROUP") {
 			r.made, r.cursor = false, "" // Redis came back empty
+			r.mu.Lock()
+			defer r.mu.Unlock()
 			clear(r.held)
 			return nil, nil
 		}
@@ -131,12 +137,14 @@ func (r *Reader) Read(ctx context.Context) ([]*Batch, error) {
 
 func (r *Reader) makeGroup(ctx context.Context) error {
 	args := []any{r.o.Group, r.o.From, time.Now().UnixMilli()}
+	r.mu.Lock()
 	if len(r.known) > 0 { // the stream is new, and all of it is for us
 		args[1] = FromOldest
 	}
 	for start, position := range r.known {
 		args = append(args, start, position)
 	}
+	r.mu.Unlock()
 	if err := r.group.Run(ctx, r.rdb, []string{StreamKey(r.shard), startsKey(r.shard), positionsKey(r.shard)}, args...).Err(); err != nil {
 		return fmt.Errorf("make the group %s of shard %d: %w", r.o.Group, r.shard, err)
 	}
@@ -197,7 +205,7 @@ func (r *Reader) decode(ctx context.Context, entries []redis.XMessage, again boo
 	batches := make([]*Batch, 0, len(entries))
 	for i := range entries {
 		id := entries[i].ID
-		if r.held[id] {
+		if r.holds(id) {
 			continue // in work here, only slowly
 		}
 		b := &Batch{Entry: id, Deliveries: 1}
@@ -233,10 +241,18 @@ func (r *Reader) decode(ctx context.Context, entries []redis.XMessage, again boo
 		}
 		batches = append(batches, b)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, b := range batches {
 		r.held[b.Entry] = true
 	}
 	return batches, nil
+}
+
+func (r *Reader) holds(entry string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held[entry]
 }
 
 // decode reads the batch's frame.
@@ -324,6 +340,8 @@ func (r *Reader) settle(ctx context.Context, reason string, batches []*Batch) er
 	if err != nil {
 		return fmt.Errorf("acknowledge %d batches of shard %d: %w", len(batches), r.shard, err)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var lost error
 	for i, b := range batches {
 		delete(r.held, b.Entry)

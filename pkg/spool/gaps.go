@@ -81,8 +81,15 @@ func Locate(ctx context.Context, rdb redis.UniversalClient, shard int, group str
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return fail(err)
 	}
-	if ms, offset := splitID(next); next != "" {
-		p.Bytes = max(wentIn-offset, 0)
+	if ms, _ := splitID(next); next != "" {
+		sizes, err := rdb.XRangeN(ctx, sizesKey(shard), strconv.FormatInt(ms, 10), "+", 1).Result()
+		if err != nil {
+			return fail(err)
+		}
+		if len(sizes) > 0 {
+			_, offset := splitID(sizes[0].ID)
+			p.Bytes = max(wentIn-offset, 0)
+		}
 		p.Lag = max(time.Since(time.UnixMilli(ms)), 0)
 	}
 	fields, err := rdb.HGetAll(ctx, positionsKey(shard)).Result()

@@ -48,6 +48,9 @@ func DeadKey(shard int) string { return key(shard, "dead") }
 // slot of the shard's other keys.
 func LeaseKey(shard int, name string) string { return key(shard, "lease:"+name) }
 
+// sizesKey is a stream that tells the size of each entry of the shard's; see append.lua.
+func sizesKey(shard int) string { return key(shard, "sizes") }
+
 // startsKey is a hash: per start of a producer the last batch and the records so
 // far, and the bytes that went in and out.
 func startsKey(shard int) string { return key(shard, "starts") }

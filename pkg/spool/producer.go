@@ -2,21 +2,17 @@ package spool
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sluice-gateway/sluice/pkg/record"
 
+	"github.com/sluice-gateway/sluice/pkg/spool/disk"
 	"github.com/sluice-gateway/sluice/pkg/spool/frame"
 )
 
@@ -31,7 +27,7 @@ type Options struct {
 	DiskBudget int64 // bytes that may lie in Dir when Redis does not take them; default 1 GiB
 
 	FlushRecords int           // a batch is closed at so many records; default 500
-	FlushBytes   int           // or at so many bytes; default 64 KiB
+	FlushBytes   int           // or at so many bytes before compression; default 120 KiB
 	FlushEvery   time.Duration // or at this age; default 1 s
 
 	Lanes int // batches of a shard that are filled at once; default the CPUs, at most 8
@@ -45,7 +41,7 @@ func (o *Options) setDefaults() {
 	number(&o.Budget, 1<<30)
 	number(&o.DiskBudget, 1<<30)
 	number(&o.FlushRecords, 500)
-	number(&o.FlushBytes, 64<<10)
+	number(&o.FlushBytes, 120<<10)
 	number(&o.FlushEvery, time.Second)
 	number(&o.Lanes, min(runtime.GOMAXPROCS(0), 8))
 	number(&o.Slots, o.Shards*(o.Lanes+2*perPipeline))
@@ -63,16 +59,14 @@ func number[N int | int64 | time.Duration](n *N, standard N) {
 // Producer is a gateway's end. Add never waits for Redis or a disk. Safe for
 // concurrent use.
 type Producer struct {
-	o      Options
-	rdb    redis.UniversalClient
-	start  frame.StartID
-	prefix []byte // of every batch: node and group
-	lock   *os.File
-	slab   *slab
-	spill  *spill
-	script *redis.Script
-	shards []*shard // as many as the options say, then those that only have old frames to ship
-	closed atomic.Bool
+	o       Options
+	rdb     redis.UniversalClient
+	folder  *disk.Folder
+	batches *disk.Batches // of the folder
+	frames  *disk.Frames  // of the folder
+	script  string
+	shards  []*shard // as many as the options say, then those that only have old frames to ship
+	closed  atomic.Bool
 
 	press chan struct{} // wakes the spiller
 	count counters
@@ -105,8 +99,8 @@ type Stats struct {
 }
 
 type lane struct {
-	mu   sync.Mutex
-	slot *slot
+	mu    sync.Mutex
+	batch *disk.Batch
 }
 
 type shard struct {
@@ -114,18 +108,19 @@ type shard struct {
 	lanes []lane
 
 	mu    sync.Mutex
-	queue []*slot // closed batches, oldest first; not those in flight
-	mark  bool    // something was lost after the last batch: a mark must tell
+	queue []*disk.Batch // closed batches, oldest first; not those in flight
+	mark  bool          // something was lost after the last batch: a mark must tell
 
 	io     sync.Mutex // held while batches move from the queue to flight or disk
-	flight []*slot
-	copied bool     // flight is on disk too
-	frames [][]byte // of flight or of fromDisk
-	chunk  chunk    // the frames' origin when they came from disk
+	flight []*disk.Batch
+	copied bool       // flight is on disk too
+	frames [][]byte   // of flight or of chunk
+	chunk  disk.Chunk // the frames' origin when they came from disk
 	buffer []byte
 	press  []byte
 
 	wake  chan struct{}
+	ask   bool // before the next attempt, whether Redis is well
 	bytes atomic.Int64
 }
 
@@ -136,34 +131,19 @@ func Open(rdb redis.UniversalClient, o Options) (*Producer, error) {
 	if err := checkShards(o.Shards); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("folder for records: %w; name one that the service may write to", err)
-	}
-	lock, err := os.OpenFile(filepath.Join(o.Dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	p := &Producer{o: o, rdb: rdb, script: bare(appendScript), press: make(chan struct{}, 1)}
+	var err error
+	p.folder, err = disk.Open(disk.Options{
+		Dir: o.Dir, Node: o.Node, Group: o.Group, Slots: o.Slots, Budget: o.DiskBudget, Dropped: p.droppedFromDisk, Log: o.Log,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("folder for records: %w", err)
+		return nil, err
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("the folder %s is in use by another process (%w); give each its own", o.Dir, err), lock.Close())
-	}
-	p := &Producer{o: o, rdb: rdb, start: frame.NewStartID(), lock: lock, script: redis.NewScript(appendScript), press: make(chan struct{}, 1)}
-	p.prefix = batchPrefix(o.Node, o.Group)
-	if p.spill, err = openSpill(o.Dir, o.DiskBudget, p.droppedFromDisk); err == nil {
-		if err = p.recover(); err == nil {
-			p.slab, err = newSlab(filepath.Join(o.Dir, slabPrefix+p.start.String()), p.start, o.Slots)
-			if err != nil { // a full disk must not keep a gateway from starting
-				o.Log.Error("records are not safe from a crash: the disk has no room for open batches", "dir", o.Dir, "error", err)
-				p.slab, err = mapSlab(nil, p.start, o.Slots)
-			}
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("batches of records in %s: %w", o.Dir, err), lock.Close())
-	}
+	p.batches, p.frames = p.folder.Batches, p.folder.Frames
 	for n := range o.Shards {
 		p.addShard(n)
 	}
-	old, _ := p.spill.shards()
+	old, _ := p.frames.Shards()
 	for _, n := range old {
 		if n >= o.Shards {
 			p.addShard(n)
@@ -177,7 +157,7 @@ func (p *Producer) addShard(n int) {
 }
 
 // Start is the id of this start, for the node's beat.
-func (p *Producer) Start() frame.StartID { return p.start }
+func (p *Producer) Start() frame.StartID { return p.folder.Start }
 
 // Add takes a record; false when it had to be dropped, which is counted. The
 // record may be changed afterwards. It must not be called after Close.
@@ -198,25 +178,25 @@ func (p *Producer) Add(r *record.Record) bool {
 // addTo adds to a locked lane and unlocks it.
 func (p *Producer) addTo(sh *shard, l *lane, r *record.Record) bool {
 	defer l.mu.Unlock()
-	if l.slot == nil && !p.open(sh, l) {
+	if l.batch == nil && !p.open(sh, l) {
 		return p.lose(sh, &p.count.lostBusy)
 	}
-	if !l.slot.add(r) {
-		if l.slot.count() > 0 {
+	if !l.batch.Add(r) {
+		if l.batch.Count() > 0 {
 			p.seal(sh, l)
 			if !p.open(sh, l) {
 				return p.lose(sh, &p.count.lostBusy)
 			}
 		}
-		if !l.slot.add(r) {
+		if !l.batch.Add(r) {
 			short := *r
-			if !short.Shrink(slotBody-l.slot.prefix-1-lengthBytes) || !l.slot.add(&short) {
+			if !short.Shrink(l.batch.Most()) || !l.batch.Add(&short) {
 				return p.lose(sh, &p.count.lostSize)
 			}
 		}
 	}
 	p.count.added.Add(1)
-	if l.slot.count() >= p.o.FlushRecords || l.slot.length() >= p.o.FlushBytes {
+	if l.batch.Count() >= p.o.FlushRecords || l.batch.Size() >= p.o.FlushBytes {
 		p.seal(sh, l)
 	}
 	return true
@@ -234,8 +214,7 @@ func (p *Producer) lose(sh *shard, reason *atomic.Uint64) bool {
 	reason.Add(1)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	_, total := p.slab.shardState(sh.n)
-	total.Add(1)
+	p.batches.Lose(sh.n)
 	sh.mark = true
 	return false
 }
@@ -250,38 +229,33 @@ func (sh *shard) setMark() {
 }
 
 func (p *Producer) open(sh *shard, l *lane) bool {
-	if l.slot = p.slab.take(); l.slot == nil {
+	if l.batch = p.batches.Take(sh.n); l.batch == nil {
 		wake(p.press)
 		return false
 	}
-	l.slot.open(sh.n, p.prefix)
 	return true
 }
 
 // seal numbers the lane's batch and queues it. The lane is locked.
 func (p *Producer) seal(sh *shard, l *lane) {
-	p.enqueue(sh, l.slot)
-	l.slot = nil
+	p.enqueue(sh, l.batch)
+	l.batch = nil
 	wake(sh.wake)
-	if p.slab.scarce() {
+	if p.scarce() {
 		wake(p.press)
 	}
 }
 
-func (p *Producer) enqueue(sh *shard, s *slot) {
+func (p *Producer) enqueue(sh *shard, b *disk.Batch) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	next, total := p.slab.shardState(sh.n)
-	number := max(next.Load(), 1)
-	// In this order, since the process may be killed between any two of them: the
-	// next start takes the higher of the slot's and the shard's numbers.
-	s.base().Store(total.Load())
-	s.seq().Store(number)
-	total.Add(uint64(s.count()))
-	next.Store(number + 1)
-	sh.queue = append(sh.queue, s)
+	p.batches.Number(b)
+	sh.queue = append(sh.queue, b)
 	sh.mark = false
 }
+
+// scarce tells whether less than half of the batches are free.
+func (p *Producer) scarce() bool { return 2*p.batches.Free() < p.o.Slots }
 
 func wake(c chan struct{}) {
 	select {
@@ -299,11 +273,11 @@ func (p *Producer) flush(olderThan time.Time) {
 			l := &sh.lanes[i]
 			l.mu.Lock()
 			switch {
-			case l.slot == nil:
-			case l.slot.count() > 0 && !l.slot.opened.After(olderThan):
+			case l.batch == nil:
+			case l.batch.Count() > 0 && !l.batch.Opened().After(olderThan):
 				p.seal(sh, l)
 				empty = false
-			case l.slot.count() > 0:
+			case l.batch.Count() > 0:
 				empty = false
 			}
 			l.mu.Unlock()
@@ -311,7 +285,7 @@ func (p *Producer) flush(olderThan time.Time) {
 		sh.mu.Lock()
 		due := sh.mark && empty && len(sh.queue) == 0
 		sh.mu.Unlock()
-		if due && !p.spill.has(sh.n) {
+		if due && !p.frames.Has(sh.n) {
 			p.tell(sh, false)
 		}
 	}
@@ -319,13 +293,14 @@ func (p *Producer) flush(olderThan time.Time) {
 
 // tell queues a batch without records, which tells how many there were before.
 func (p *Producer) tell(sh *shard, end bool) bool {
-	s := p.slab.take()
-	if s == nil {
+	b := p.batches.Take(sh.n)
+	if b == nil {
 		return false
 	}
-	s.open(sh.n, p.prefix)
-	s.end = end
-	p.enqueue(sh, s)
+	if end {
+		b.End()
+	}
+	p.enqueue(sh, b)
 	wake(sh.wake)
 	return true
 }
@@ -333,7 +308,7 @@ func (p *Producer) tell(sh *shard, end bool) bool {
 // Pressed tells that recording should be thrifty (leave bodies out): a stream has
 // used half of its budget, or batches go over the disk.
 func (p *Producer) Pressed() bool {
-	if _, onDisk := p.spill.shards(); onDisk > 0 {
+	if _, onDisk := p.frames.Shards(); onDisk > 0 {
 		return true
 	}
 	for _, sh := range p.shards {
@@ -354,8 +329,8 @@ func (p *Producer) Stats() Stats {
 			"busy": c.lostBusy.Load(), "size": c.lostSize.Load(), "meter": c.lostMeter.Load(), "disk": c.lostDisk.Load(),
 		},
 	}
-	_, s.DiskBytes = p.spill.shards()
-	s.Volatile = p.slab.path == ""
+	_, s.DiskBytes = p.frames.Shards()
+	s.Volatile = p.batches.Volatile()
 	for _, sh := range p.shards {
 		s.StreamBytes += sh.bytes.Load()
 	}
@@ -372,18 +347,16 @@ func (p *Producer) Close(ctx context.Context) error {
 	}
 	p.flush(time.Now().Add(time.Hour))
 	for _, sh := range p.shards[:p.o.Shards] {
-		if next, total := p.slab.shardState(sh.n); next.Load() > 0 || total.Load() > 0 {
-			if !p.tell(sh, true) {
-				p.spillShard(sh)
-				p.tell(sh, true)
-			}
+		if p.batches.Used(sh.n) && !p.tell(sh, true) {
+			p.spillShard(sh)
+			p.tell(sh, true)
 		}
 	}
 	var wait sync.WaitGroup
 	for _, sh := range p.shards {
 		wait.Go(func() {
 			for ctx.Err() == nil {
-				if n, err := p.ship(ctx, sh); !errors.Is(err, errAgain) && (n == 0 || err != nil) {
+				if n, err := p.ship(ctx, sh); n == 0 || err != nil {
 					return
 				}
 			}
@@ -393,6 +366,5 @@ func (p *Producer) Close(ctx context.Context) error {
 	for _, sh := range p.shards {
 		p.spillShard(sh)
 	}
-	p.spill.close()
-	return errors.Join(p.slab.close(true), p.lock.Close())
+	return p.folder.Close()
 }

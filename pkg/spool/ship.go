@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/sluice-gateway/sluice/pkg/spool/disk"
 	"github.com/sluice-gateway/sluice/pkg/spool/frame"
 )
 
@@ -25,10 +26,7 @@ const (
 	callTimeout  = 5 * time.Second
 )
 
-var (
-	errFull  = errors.New("the stream has used its budget")
-	errAgain = errors.New("the script was loaded")
-)
+var errFull = errors.New("the stream has used its budget")
 
 // Run ships batches until ctx ends: an actor. Its error is always ctx's. Call
 // Close after it.
@@ -58,7 +56,6 @@ func (p *Producer) runShard(ctx context.Context, sh *shard) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case errors.Is(err, errAgain):
 		case err != nil:
 			if !errors.Is(err, errFull) && !p.count.down.Swap(true) {
 				p.o.Log.Warn("records wait: Redis does not take them", "shard", sh.n, "error", err)
@@ -92,7 +89,7 @@ func (p *Producer) runSpiller(ctx context.Context) {
 			return
 		case <-p.press:
 		}
-		for p.slab.scarce() {
+		for p.scarce() {
 			moved := false
 			for _, sh := range p.shards {
 				sh.mu.Lock()
@@ -123,20 +120,19 @@ func (p *Producer) spillShard(sh *shard) {
 		sh.copied = true
 	}
 	for {
-		s := sh.pop()
-		if s == nil {
+		b := sh.pop()
+		if b == nil {
 			return
 		}
 		var raw []byte
-		h := s.header(p.start)
-		raw, sh.press = frame.Append(nil, &h, s.body(), sh.press)
-		p.spillFrame(sh, raw, s.count())
-		p.slab.release(s)
+		raw, sh.press = b.Frame(nil, sh.press)
+		p.spillFrame(sh, raw, b.Count())
+		p.batches.Release(b)
 	}
 }
 
 func (p *Producer) spillFrame(sh *shard, raw []byte, records int) {
-	if err := p.spill.append(sh.n, raw, records); err != nil {
+	if err := p.frames.Append(sh.n, raw, records); err != nil {
 		p.o.Log.Error("a batch of records is lost: the disk does not take it", "shard", sh.n, "records", records, "error", err)
 		p.count.lostDisk.Add(uint64(records))
 		sh.setMark()
@@ -145,15 +141,15 @@ func (p *Producer) spillFrame(sh *shard, raw []byte, records int) {
 	p.count.spilled.Add(1)
 }
 
-func (sh *shard) pop() *slot {
+func (sh *shard) pop() *disk.Batch {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if len(sh.queue) == 0 {
 		return nil
 	}
-	s := sh.queue[0]
+	b := sh.queue[0]
 	sh.queue = sh.queue[1:]
-	return s
+	return b
 }
 
 // load makes frames ready to be sent: those of the last attempt, else of the disk,
@@ -164,20 +160,19 @@ func (p *Producer) load(sh *shard) int {
 	if len(sh.frames) > 0 {
 		return len(sh.frames)
 	}
-	if c := p.spill.peek(sh.n, perPipeline, pipelineSize); len(c.frames) > 0 {
-		sh.chunk, sh.frames = c, c.frames
+	if c := p.frames.Peek(sh.n, perPipeline, pipelineSize); len(c.List) > 0 {
+		sh.chunk, sh.frames = c, c.List
 		return len(sh.frames)
 	}
-	sh.chunk, sh.buffer = chunk{}, sh.buffer[:0]
+	sh.chunk, sh.buffer = disk.Chunk{}, sh.buffer[:0]
 	var ends []int
 	for len(ends) < perPipeline && len(sh.buffer) < pipelineSize {
-		s := sh.pop()
-		if s == nil {
+		b := sh.pop()
+		if b == nil {
 			break
 		}
-		h := s.header(p.start)
-		sh.buffer, sh.press = frame.Append(sh.buffer, &h, s.body(), sh.press)
-		sh.flight = append(sh.flight, s)
+		sh.buffer, sh.press = b.Frame(sh.buffer, sh.press)
+		sh.flight = append(sh.flight, b)
 		ends = append(ends, len(sh.buffer))
 	}
 	from := 0
@@ -200,41 +195,43 @@ func (p *Producer) ship(ctx context.Context, sh *shard) (int, error) {
 	return done, err
 }
 
+// send appends frames in one transaction that ends with a script, which counts them
+// and takes away what must not be there: see append.lua. The script goes as text: one
+// that Redis did not know would leave frames that nobody counted.
 func (p *Producer) send(ctx context.Context, sh *shard) (done int, err error) {
-	pipe := p.rdb.Pipeline()
-	keys := []string{StreamKey(sh.n), startsKey(sh.n)}
-	replies := make([]*redis.Cmd, 0, len(sh.frames))
-	headers := make([]frame.Header, len(sh.frames))
-	for i, raw := range sh.frames {
+	fit, err := p.fitting(ctx, sh)
+	if err != nil {
+		return 0, err
+	}
+	sh.ask = true
+	pipe := p.rdb.TxPipeline()
+	headers := make([]frame.Header, fit)
+	args := append(make([]any, 0, 1+5*fit), p.shardBudget())
+	for i, raw := range sh.frames[:fit] {
 		f, err := frame.Parse(raw)
-		if err != nil { // the disk changed it between two reads: Redis takes no sequence 0
+		if err != nil { // the disk changed it between two reads: the script takes no sequence 0
 			p.o.Log.Error("a batch of records is lost: the disk changed it", "shard", sh.n, "error", err)
 		}
 		h := f.Header
 		headers[i] = h
-		after := uint64(0)
-		if i > 0 && headers[i-1].Start == h.Start {
-			after = headers[i-1].Seq
-		}
-		args := []any{h.Start.String(), h.Seq, after, h.Base + uint64(h.Count), h.Count, p.shardBudget(), raw}
-		replies = append(replies, p.script.EvalSha(ctx, pipe, keys, args...))
+		pipe.XAdd(ctx, &redis.XAddArgs{Stream: StreamKey(sh.n), Values: []any{"f", raw, "n", h.Count}})
+		args = append(args, h.Start.String(), h.Seq, h.Base+uint64(h.Count), h.Count, entrySize(raw))
 	}
-	_, err = pipe.Exec(ctx)
-	for i, reply := range replies {
-		answer, replyErr := reply.Int64Slice()
-		if replyErr != nil || len(answer) != 2 {
-			if replyErr != nil && strings.HasPrefix(replyErr.Error(), "NOSCRIPT") {
-				return done, p.loadScript(ctx, sh.n)
-			}
-			return done, errors.Join(fmt.Errorf("append a batch to shard %d: %w", sh.n, replyErr), err)
-		}
-		sh.bytes.Store(answer[1])
-		switch answer[0] {
+	reply := pipe.Eval(ctx, p.script, appendKeys(sh), args...)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return 0, fmt.Errorf("append %d batches to shard %d: %w", fit, sh.n, err)
+	}
+	answer, err := reply.Int64Slice()
+	if err != nil || len(answer) != 1+fit {
+		return 0, fmt.Errorf("append %d batches to shard %d: an answer of %d values: %w", fit, sh.n, len(answer), err)
+	}
+	sh.ask = false
+	sh.bytes.Store(answer[0])
+	for i, result := range answer[1:] {
+		switch result {
 		case 0:
 			p.count.full.Add(1)
 			return done, errFull
-		case -1:
-			return done, nil // the next attempt begins with it, and then it is taken
 		case 2:
 			p.count.repeated.Add(1)
 		default:
@@ -243,30 +240,74 @@ func (p *Producer) send(ctx context.Context, sh *shard) (done int, err error) {
 		}
 		done++
 	}
+	if fit < len(sh.frames) {
+		p.count.full.Add(1)
+		return done, errFull
+	}
 	return done, nil
 }
 
-// loadScript is called when Redis does not know the script, as after a restart. The
-// key routes the call in a cluster.
-func (p *Producer) loadScript(ctx context.Context, shard int) error {
-	err := p.script.Eval(ctx, p.rdb, []string{StreamKey(shard), startsKey(shard)}, "-", 0, 0, 0, 0, 0, "").Err()
-	if err != nil {
-		return fmt.Errorf("load a script for shard %d: %w", shard, err)
+// entrySize is the budget that a frame takes: its bytes and about Redis's own.
+func entrySize(raw []byte) int64 { return int64(len(raw)) + 128 }
+
+// fitting tells how many of the frames have room in the budget. When it seems that not
+// all have, it asks Redis first, so that a full stream is not written to in vain: the
+// script would take the frames away again, but replicas and the log would have them. It
+// asks after a failure too: were it the script's, each attempt would append once more.
+func (p *Producer) fitting(ctx context.Context, sh *shard) (n int, err error) {
+	all := int64(0)
+	for _, raw := range sh.frames {
+		all += entrySize(raw)
 	}
-	return errAgain
+	used := sh.bytes.Load()
+	if !sh.ask && used+all <= p.shardBudget() {
+		return len(sh.frames), nil
+	}
+	answer, err := p.rdb.Eval(ctx, p.script, appendKeys(sh), p.shardBudget()).Int64Slice()
+	if err != nil || len(answer) != 1 {
+		return 0, fmt.Errorf("ask how full shard %d is: %w", sh.n, err)
+	}
+	used = answer[0]
+	sh.bytes.Store(used)
+	for _, raw := range sh.frames {
+		if used += entrySize(raw); used > p.shardBudget() && (n > 0 || answer[0] > 0) {
+			break
+		}
+		n++
+	}
+	if n == 0 {
+		p.count.full.Add(1)
+		return 0, errFull
+	}
+	return n, nil
+}
+
+func appendKeys(sh *shard) []string {
+	return []string{StreamKey(sh.n), startsKey(sh.n), sizesKey(sh.n)}
+}
+
+// bare is a script without what only people read.
+func bare(script string) string {
+	var b strings.Builder
+	for line := range strings.Lines(script) {
+		if line = strings.TrimLeft(line, " "); line != "\n" && !strings.HasPrefix(line, "--") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // settle lets go of frames that arrived.
 func (p *Producer) settle(sh *shard, done int) {
 	sh.io.Lock()
 	defer sh.io.Unlock()
-	if sh.chunk.seg != nil {
-		p.spill.advance(sh.chunk, done)
-		sh.chunk, sh.frames = chunk{}, nil // read again: the oldest may have been dropped
+	if len(sh.chunk.List) > 0 {
+		p.frames.Advance(sh.chunk, done)
+		sh.chunk, sh.frames = disk.Chunk{}, nil // read again: the oldest may have been dropped
 		return
 	}
-	for _, s := range sh.flight[:done] {
-		p.slab.release(s)
+	for _, b := range sh.flight[:done] {
+		p.batches.Release(b)
 	}
 	sh.flight = append(sh.flight[:0], sh.flight[done:]...)
 	sh.frames = append(sh.frames[:0], sh.frames[done:]...)

@@ -239,7 +239,7 @@ func TestRedisAwayForAWhileLosesNothing(t *testing.T) {
 		to.drain()
 		s.Stop()
 		for i := 1000; i < 3000; i++ {
-			testenv.Eventually(t, 10*time.Second, p.slab.hasFree) // the machine may be slow; this test is not about that
+			testenv.Eventually(t, 10*time.Second, p.hasRoom) // the machine may be slow; this test is not about that
 			addAll(t, p, i, i+1)
 		}
 		testenv.Eventually(t, 10*time.Second, func() bool { return p.Stats().Spilled > 0 && !p.Stats().RedisOK })
@@ -298,7 +298,7 @@ func TestBudgetHoldsWithoutAReader(t *testing.T) {
 		const n = 30_000
 		for i := range n {
 			r := call(i)
-			testenv.Eventually(t, 20*time.Second, p.slab.hasFree)
+			testenv.Eventually(t, 20*time.Second, p.hasRoom)
 			p.Add(r)
 		}
 		testenv.Eventually(t, 10*time.Second, func() bool { return p.Stats().Dropped["disk"] > 0 && p.Stats().Refused > 0 })
@@ -337,11 +337,7 @@ func TestBudgetHoldsWithoutAReader(t *testing.T) {
 	})
 }
 
-func (b *slab) hasFree() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.free) > 0
-}
+func (p *Producer) hasRoom() bool { return p.batches.Free() > 0 }
 
 func TestLossesWithoutLaterRecordsAreTold(t *testing.T) {
 	rdb := testenv.Redis(t)
@@ -359,18 +355,19 @@ func TestLossesWithoutLaterRecordsAreTold(t *testing.T) {
 }
 
 func TestARecordLargerThanABatchIsShrunk(t *testing.T) {
+	const batchSize = 128 << 10
 	rdb := testenv.Redis(t)
 	p := opened(t, rdb, Options{Dir: t.TempDir(), Shards: 1})
 	stop := running(t, p)
 	addAll(t, p, 0, 1)
 	big := call(1)
-	big.Response = &record.Capture{Body: make([]byte, 2*slotSize), Size: 2 * slotSize}
+	big.Response = &record.Capture{Body: make([]byte, 2*batchSize), Size: 2 * batchSize}
 	if !p.Add(big) || big.Response.Body == nil {
 		t.Error("dropped, or the caller's record was changed")
 	}
 	huge := call(2)
-	huge.Request = &record.Capture{Header: []record.Field{{Name: "X", Value: strings.Repeat("v", slotSize)}}}
-	huge.Key = strings.Repeat("k", slotSize)
+	huge.Request = &record.Capture{Header: []record.Field{{Name: "X", Value: strings.Repeat("v", batchSize)}}}
+	huge.Key = strings.Repeat("k", batchSize)
 	if !p.Add(huge) {
 		t.Error("dropped although texts can be cut")
 	}
@@ -411,7 +408,7 @@ func TestStopWithRedisAwayKeepsRecordsForTheNextStart(t *testing.T) {
 		stop := running(t, p)
 		addAll(t, p, 0, 95)
 		stop(100 * time.Millisecond)
-		if left, err := filepath.Glob(filepath.Join(dir, slabPrefix+"*")); err != nil || len(left) != 0 {
+		if left, err := filepath.Glob(filepath.Join(dir, "batches-*")); err != nil || len(left) != 0 {
 			t.Errorf("%v, %v", left, err)
 		}
 		s.Start(true)

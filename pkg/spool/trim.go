@@ -52,7 +52,7 @@ func Trim(ctx context.Context, rdb redis.UniversalClient, shard int, o TrimOptio
 	number(&o.Budget, 1<<30/DefaultShards)
 	number(&o.Unprotected, 24*time.Hour)
 	number(&o.Forget, 7*24*time.Hour)
-	answer, err := redis.NewScript(trimScript).Run(ctx, rdb, []string{StreamKey(shard), startsKey(shard), positionsKey(shard)},
+	answer, err := redis.NewScript(trimScript).Run(ctx, rdb, []string{StreamKey(shard), startsKey(shard), positionsKey(shard), sizesKey(shard)},
 		o.Budget*9/10, o.Unprotected.Milliseconds(), time.Now().UnixMilli(), evictMost, o.Forget.Milliseconds()).Slice()
 	if err != nil || len(answer) < 4 {
 		return t, fmt.Errorf("trim shard %d: %w", shard, errors.Join(err, shortAnswer(answer, 4)))

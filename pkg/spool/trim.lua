@@ -1,6 +1,6 @@
 -- Removes what every group has passed; beyond the budget also what slow groups have
 -- not, as far as the fastest has passed it.
--- KEYS: stream, starts, positions
+-- KEYS: stream, starts, positions, sizes
 -- ARGV: budget in bytes, milliseconds after which a group without readers is not
 --       protected, milliseconds now, most entries to evict, milliseconds after which
 --       silent starts are forgotten or 0
@@ -38,8 +38,13 @@ for _, fields in ipairs(info) do
 end
 
 local went_in = tonumber(redis.call('HGET', KEYS[2], 'in')) or 0
+local out = went_in
 local first = function()
   local e = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+  -- What left the stream leaves the sizes too; all leave at the front.
+  redis.call('XTRIM', KEYS[4], 'MAXLEN', redis.call('XLEN', KEYS[1]))
+  local size = redis.call('XRANGE', KEYS[4], '-', '+', 'COUNT', 1)[1]
+  out = size and parse(size[1])[2] or went_in
   if e == nil then return nil end
   return parse(e[1]), tonumber(e[2][4]) or 0
 end
@@ -49,7 +54,7 @@ if slowest and len > 0 then
   trimmed = redis.call('XTRIM', KEYS[1], 'MINID', text(slowest))
 end
 local id, records = first()
-while fastest and id and less(id, fastest) and evicted < tonumber(ARGV[4]) and went_in - id[2] > tonumber(ARGV[1]) do
+while fastest and id and less(id, fastest) and evicted < tonumber(ARGV[4]) and went_in - out > tonumber(ARGV[1]) do
   redis.call('XDEL', KEYS[1], text(id))
   evicted = evicted + 1
   for _, g in ipairs(groups) do
@@ -59,8 +64,6 @@ while fastest and id and less(id, fastest) and evicted < tonumber(ARGV[4]) and w
   end
   id, records = first()
 end
-local out = went_in
-if id then out = id[2] end
 if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HSET', KEYS[2], 'out', string.format('%.0f', out)) end
 
 if tonumber(ARGV[5]) > 0 then

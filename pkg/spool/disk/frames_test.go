@@ -1,4 +1,4 @@
-package spool
+package disk
 
 import (
 	"fmt"
@@ -14,28 +14,28 @@ func numbered(shard int, seq, base uint64, count, size int) []byte {
 	return b
 }
 
-func sequences(t *testing.T, s *spill, shard int) (list []uint64) {
+func sequences(t *testing.T, s *Frames, shard int) (list []uint64) {
 	t.Helper()
 	for {
-		c := s.peek(shard, 3, 1<<20)
-		if len(c.frames) == 0 {
+		c := s.Peek(shard, 3, 1<<20)
+		if len(c.List) == 0 {
 			return list
 		}
-		for _, raw := range c.frames {
+		for _, raw := range c.List {
 			f, err := frame.Parse(raw)
 			if err != nil {
 				t.Fatal(err)
 			}
 			list = append(list, f.Seq)
 		}
-		s.advance(c, len(c.frames))
+		s.Advance(c, len(c.List))
 	}
 }
 
-func newSpill(t *testing.T, dir string, budget int64) (*spill, *int64) {
+func newFrames(t *testing.T, dir string, budget int64) (*Frames, *int64) {
 	t.Helper()
 	lost := new(int64)
-	s, err := openSpill(dir, budget, func(n int64) { *lost += n })
+	s, err := openFrames(dir, budget, func(n int64) { *lost += n })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,23 +43,23 @@ func newSpill(t *testing.T, dir string, budget int64) (*spill, *int64) {
 	return s, lost
 }
 
-func TestSpillKeepsTheOrderOfAShardOverRestarts(t *testing.T) {
+func TestFramesKeepTheOrderOfAShardOverRestarts(t *testing.T) {
 	dir := t.TempDir()
 	seq := uint64(0)
 	for range 3 {
-		s, _ := newSpill(t, dir, 1<<20)
+		s, _ := newFrames(t, dir, 1<<20)
 		for range 10 {
 			seq++
 			for shard := range 2 {
-				if err := s.append(shard, numbered(shard, seq, 0, 1, 60), 1); err != nil {
+				if err := s.Append(shard, numbered(shard, seq, 0, 1, 60), 1); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 		s.close()
 	}
-	s, lost := newSpill(t, dir, 1<<20)
-	if shards, used := s.shards(); len(shards) != 2 || used == 0 {
+	s, lost := newFrames(t, dir, 1<<20)
+	if shards, used := s.Shards(); len(shards) != 2 || used == 0 {
 		t.Error(shards, used)
 	}
 	for shard := range 2 {
@@ -73,7 +73,7 @@ func TestSpillKeepsTheOrderOfAShardOverRestarts(t *testing.T) {
 			t.Errorf("shard %d: %v", shard, got)
 		}
 	}
-	if _, used := s.shards(); used != 0 || *lost != 0 {
+	if _, used := s.Shards(); used != 0 || *lost != 0 {
 		t.Errorf("%d bytes, %d lost", used, *lost)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
@@ -84,13 +84,13 @@ func TestSpillKeepsTheOrderOfAShardOverRestarts(t *testing.T) {
 // TestATornEndIsCutOff cuts a segment at every byte.
 func TestATornEndIsCutOff(t *testing.T) {
 	dir := t.TempDir()
-	s, _ := newSpill(t, dir, 1<<20)
+	s, _ := newFrames(t, dir, 1<<20)
 	ends := []int64{0}
 	for seq := range uint64(3) {
-		if err := s.append(0, numbered(0, seq+1, 0, 1, int(20*seq)), 1); err != nil {
+		if err := s.Append(0, numbered(0, seq+1, 0, 1, int(20*seq)), 1); err != nil {
 			t.Fatal(err)
 		}
-		_, used := s.shards()
+		_, used := s.Shards()
 		ends = append(ends, used)
 	}
 	path := s.segments[0].path
@@ -108,7 +108,7 @@ func TestATornEndIsCutOff(t *testing.T) {
 		for want+1 < len(ends) && ends[want+1] <= int64(cut) {
 			want++
 		}
-		s, _ := newSpill(t, dir, 1<<20)
+		s, _ := newFrames(t, dir, 1<<20)
 		if got := sequences(t, s, 0); len(got) != want {
 			t.Errorf("cut at %d: %v, want %d frames", cut, got, want)
 		}
@@ -117,13 +117,13 @@ func TestATornEndIsCutOff(t *testing.T) {
 }
 
 func TestTheOldestIsDroppedAndTold(t *testing.T) {
-	s, lost := newSpill(t, t.TempDir(), 256<<10)
+	s, lost := newFrames(t, t.TempDir(), 256<<10)
 	const n = 6000
 	for i := range uint64(n) {
-		if err := s.append(0, numbered(0, i+1, 10*i, 10, 60), 10); err != nil {
+		if err := s.Append(0, numbered(0, i+1, 10*i, 10, 60), 10); err != nil {
 			t.Fatal(err)
 		}
-		if _, used := s.shards(); used > 256<<10+200 { // a mark may go beyond
+		if _, used := s.Shards(); used > 256<<10+200 { // a mark may go beyond
 			t.Fatalf("%d bytes", used)
 		}
 	}
@@ -141,19 +141,19 @@ func TestTheOldestIsDroppedAndTold(t *testing.T) {
 
 func TestADiskThatFailsIsAnErrorAndNoLossOfOthers(t *testing.T) {
 	dir := t.TempDir()
-	s, lost := newSpill(t, dir, 1<<20)
+	s, lost := newFrames(t, dir, 1<<20)
 	s.dir = filepath.Join(dir, "gone")
-	if err := s.append(0, numbered(0, 1, 0, 1, 9), 1); err == nil {
+	if err := s.Append(0, numbered(0, 1, 0, 1, 9), 1); err == nil {
 		t.Fatal("it was written nowhere")
 	}
 	s.dir = dir
-	if err := s.append(0, numbered(0, 2, 1, 1, 9), 1); err != nil {
+	if err := s.Append(0, numbered(0, 2, 1, 1, 9), 1); err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(sequences(t, s, 0)); got != "[2]" || *lost != 0 {
 		t.Error(got, *lost)
 	}
-	if err := s.append(0, make([]byte, 2<<20), 1); err == nil {
+	if err := s.Append(0, make([]byte, 2<<20), 1); err == nil {
 		t.Error("a frame larger than the budget was taken")
 	}
 }

@@ -1,4 +1,4 @@
-package spool
+package disk
 
 import (
 	"encoding/binary"
@@ -14,10 +14,10 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/spool/frame"
 )
 
-// spill keeps frames on disk in the order in which they came, per shard: segments,
-// files of frames that each follow their length. Shipped segments are removed;
-// when the budget is used, the oldest segment is, whosever it is.
-type spill struct {
+// Frames keeps frames on disk in the order in which they came, per shard: segments,
+// files of frames that each follow their length. Shipped segments are removed; when
+// the budget is used, the oldest segment is, whosever it is. Safe for concurrent use.
+type Frames struct {
 	dir     string
 	budget  int64
 	segSize int64
@@ -43,19 +43,17 @@ type segment struct {
 	gone    bool
 }
 
-// chunk is what peek read: frames that advance takes away.
-type chunk struct {
-	seg    *segment
-	frames [][]byte
+// Chunk is what Peek read: frames that Advance takes away. The zero Chunk has none.
+type Chunk struct {
+	seg  *segment
+	List [][]byte
 }
 
-const (
-	spillPrefix = "spill-"
-)
+const spillPrefix = "spill-"
 
-// openSpill reads what earlier starts left. A segment's torn end is cut off.
-func openSpill(dir string, budget int64, dropped func(int64)) (*spill, error) {
-	s := &spill{dir: dir, budget: budget, segSize: min(max(budget/16, 64<<10), 4<<20), dropped: dropped, next: 1}
+// openFrames reads what earlier starts left. A segment's torn end is cut off.
+func openFrames(dir string, budget int64, dropped func(int64)) (*Frames, error) {
+	s := &Frames{dir: dir, budget: budget, segSize: min(max(budget/16, 64<<10), 4<<20), dropped: dropped, next: 1}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -143,15 +141,15 @@ func (g *segment) remove() {
 	_ = os.Remove(g.path)
 }
 
-// append writes a frame with so many records. When the disk refuses, it makes room
+// Append writes a frame with so many records. When the disk refuses, it makes room
 // by dropping the oldest segment and tries once more. After an error the frame is
 // not on disk.
-func (s *spill) append(shard int, raw []byte, records int) error {
+func (s *Frames) Append(shard int, raw []byte, records int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	need := int64(len(raw)) + 4
 	if need > s.budget {
-		return fmt.Errorf("a raw of %d bytes in a disk budget of %d", len(raw), s.budget)
+		return fmt.Errorf("a frame of %d bytes in a disk budget of %d", len(raw), s.budget)
 	}
 	for s.used+need > s.budget {
 		s.dropOldest()
@@ -164,7 +162,7 @@ func (s *spill) append(shard int, raw []byte, records int) error {
 	return err
 }
 
-func (s *spill) write(shard int, raw []byte, records int) error {
+func (s *Frames) write(shard int, raw []byte, records int) error {
 	seg := s.current(shard)
 	if seg == nil {
 		seg = &segment{n: s.next, shard: shard, path: filepath.Join(s.dir, fmt.Sprintf(spillPrefix+"%012d-%02d", s.next, shard))}
@@ -196,7 +194,7 @@ func (s *spill) write(shard int, raw []byte, records int) error {
 }
 
 // current is the segment of a shard that takes more, if any.
-func (s *spill) current(shard int) *segment {
+func (s *Frames) current(shard int) *segment {
 	for _, seg := range slices.Backward(s.segments) {
 		if seg.shard == shard {
 			if seg.closed || seg.size >= s.segSize {
@@ -210,12 +208,12 @@ func (s *spill) current(shard int) *segment {
 
 // dropOldest removes a segment and leaves marks that tell how many records there
 // were, so that a reader sees the loss although nothing may come after it.
-func (s *spill) dropOldest() {
+func (s *Frames) dropOldest() {
 	seg := s.segments[0]
 	s.lose(seg)
 }
 
-func (s *spill) lose(seg *segment) {
+func (s *Frames) lose(seg *segment) {
 	s.dropped(int64(seg.records))
 	s.forget(seg)
 	if seg.records == 0 {
@@ -228,32 +226,32 @@ func (s *spill) lose(seg *segment) {
 	}
 }
 
-func (s *spill) forget(seg *segment) {
+func (s *Frames) forget(seg *segment) {
 	s.used -= seg.size
 	s.segments = slices.DeleteFunc(s.segments, func(o *segment) bool { return o == seg })
 	seg.remove()
 }
 
-// peek reads the oldest frames of a shard, up to so many frames and about so many
-// bytes, and leaves them. An empty chunk: there are none.
-func (s *spill) peek(shard, frames, size int) chunk {
+// Peek reads the oldest frames of a shard, up to so many frames and about so many
+// bytes, and leaves them. A Chunk without frames: there are none.
+func (s *Frames) Peek(shard, frames, size int) Chunk {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
 		at := slices.IndexFunc(s.segments, func(g *segment) bool { return g.shard == shard })
 		if at < 0 {
-			return chunk{}
+			return Chunk{}
 		}
-		c := chunk{seg: s.segments[at]}
-		for from, got := c.seg.read, 0; len(c.frames) < frames && got < size && from < c.seg.size; {
+		c := Chunk{seg: s.segments[at]}
+		for from, got := c.seg.read, 0; len(c.List) < frames && got < size && from < c.seg.size; {
 			raw, err := c.seg.frameAt(from, c.seg.size)
 			if err != nil {
 				break
 			}
-			c.frames = append(c.frames, raw)
+			c.List = append(c.List, raw)
 			from, got = from+4+int64(len(raw)), got+len(raw)
 		}
-		if len(c.frames) > 0 {
+		if len(c.List) > 0 {
 			return c
 		}
 		// The disk does not give back what was written: the rest of it is lost.
@@ -261,11 +259,11 @@ func (s *spill) peek(shard, frames, size int) chunk {
 	}
 }
 
-// advance takes away the first n frames of a chunk.
-func (s *spill) advance(c chunk, n int) {
+// Advance takes away the first n frames of a chunk.
+func (s *Frames) Advance(c Chunk, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, raw := range c.frames[:n] {
+	for _, raw := range c.List[:n] {
 		c.seg.read += 4 + int64(len(raw))
 		records := c.seg.counts[0]
 		c.seg.counts = c.seg.counts[1:]
@@ -282,15 +280,15 @@ func (s *spill) advance(c chunk, n int) {
 	}
 }
 
-// has tells whether frames of the shard are on disk.
-func (s *spill) has(shard int) bool {
+// Has tells whether frames of the shard are on disk.
+func (s *Frames) Has(shard int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.segments, func(g *segment) bool { return g.shard == shard })
 }
 
-// shards lists the shards that have frames on disk; bytes is how much there is.
-func (s *spill) shards() (list []int, bytes int64) {
+// Shards lists the shards that have frames on disk; bytes is how much there is.
+func (s *Frames) Shards() (list []int, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, g := range s.segments {
@@ -302,7 +300,7 @@ func (s *spill) shards() (list []int, bytes int64) {
 }
 
 // close closes the files; what is in them is shipped by the next start.
-func (s *spill) close() {
+func (s *Frames) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, g := range s.segments {
