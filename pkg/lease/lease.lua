@@ -3,9 +3,10 @@
 -- 0 gives back. Answers the token, or 0 when the lease is another's.
 --
 -- The hash outlives the lease by a month, so that tokens grow from the last one. They
--- are at least the time in milliseconds: so they grow over its loss too.
+-- are at least the time in microseconds: so they grow over its loss too.
 local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(clock / 1000)
 local stored = redis.call('HMGET', KEYS[1], 'holder', 'token', 'until')
 local holder, token, till = stored[1], tonumber(stored[2] or '') or 0, tonumber(stored[3] or '') or 0
 local known, ttl = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -21,7 +22,7 @@ if not mine then
   -- Who has the holder's name and knows no token is its next life, or lost an answer.
   local next_life = holder == ARGV[1] and known == 0
   if holder and now < till and not next_life then return 0 end
-  token = math.max(token + 1, known + 1, now)
+  token = math.max(token + 1, known + 1, clock)
 end
 redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'token', string.format('%.0f', token), 'until', string.format('%.0f', now + ttl))
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', ttl + 30 * 86400000))

@@ -354,6 +354,7 @@ func (p *Producer) Close(ctx context.Context) error {
 	}
 	var wait sync.WaitGroup
 	for _, sh := range p.shards {
+		sh.ask = false // it was most likely the end of Run that cut the last attempt off
 		wait.Go(func() {
 			for ctx.Err() == nil {
 				if n, err := p.ship(ctx, sh); n == 0 || err != nil {
