@@ -229,7 +229,7 @@ func openWriter(ctx context.Context, path string) (*sql.DB, error) {
 		return nil, err
 	}
 	db, err := sql.Open("sqlite", dsn(path, "mode", "rwc", "_txlock", "immediate", "_pragma", "journal_mode(wal)",
-		"_pragma", "synchronous(full)", "_pragma", "cache_size(-32000)", "_pragma", "wal_autocheckpoint(4000)"))
+		"_pragma", "synchronous(full)", "_pragma", "cache_size(-32000)", "_pragma", "wal_autocheckpoint(4000)", "_pragma", "temp_store(memory)"))
 	if err != nil {
 		return nil, err
 	}
