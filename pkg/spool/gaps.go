@@ -31,6 +31,7 @@ type Position struct {
 	Forgotten uint64 // records of gaps too old to be told one by one
 	Dead      uint64 // records of batches in the dead letters
 	Pending   int64  // batches that readers have and did not settle
+	Entries   int64  // of the stream that the group did not settle, pending ones included; -1: Redis does not know
 	Bytes     int64  // of what the group did not settle, about
 	Lag       time.Duration
 }
@@ -45,10 +46,10 @@ func Locate(ctx context.Context, rdb redis.UniversalClient, shard int, group str
 	if err != nil {
 		return fail(err)
 	}
-	settled := ""
+	settled, ahead := "", int64(-1)
 	for _, g := range groups {
 		if g.Name == group {
-			settled = g.LastDeliveredID
+			settled, ahead = g.LastDeliveredID, g.Lag
 		}
 	}
 	if settled == "" {
@@ -72,6 +73,9 @@ func Locate(ctx context.Context, rdb redis.UniversalClient, shard int, group str
 		if next = ""; len(entries) > 0 {
 			next = entries[0].ID
 		}
+	}
+	if p.Entries = ahead + p.Pending; ahead < 0 || (next != "" && p.Entries == 0) { // before Redis 7, and after evictions
+		p.Entries = -1
 	}
 	wentIn, err := rdb.HGet(ctx, startsKey(shard), "in").Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {

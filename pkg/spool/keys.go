@@ -43,6 +43,11 @@ func StreamKey(shard int) string { return key(shard, "rec") }
 // DeadKey is the stream of what no sink could take; see Reader.Park.
 func DeadKey(shard int) string { return key(shard, "dead") }
 
+// LeaseKey is the lease of pkg/lease under which one process at a time does a thing
+// with a shard, as aggregate its records for the sink of this name. It is in the hash
+// slot of the shard's other keys.
+func LeaseKey(shard int, name string) string { return key(shard, "lease:"+name) }
+
 // startsKey is a hash: per start of a producer the last batch and the records so
 // far, and the bytes that went in and out.
 func startsKey(shard int) string { return key(shard, "starts") }

@@ -41,14 +41,14 @@ func TestShardsLieEvenlyOverACluster(t *testing.T) {
 				t.Errorf("of %d shards, %s and %s lie in one part", k, other, StreamKey(shard))
 			}
 			parts[part] = StreamKey(shard)
-			for _, key := range []string{DeadKey(shard), startsKey(shard), positionsKey(shard)} {
+			for _, key := range []string{DeadKey(shard), startsKey(shard), positionsKey(shard), LeaseKey(shard, "minutes")} {
 				if slotOf(t, key) != slot {
 					t.Errorf("%s is not where %s is", key, StreamKey(shard))
 				}
 			}
 		}
 	}
-	if StreamKey(0) != "sluice:{a49}:rec" || DeadKey(15) != "sluice:{a19}:dead" {
+	if StreamKey(0) != "sluice:{a49}:rec" || DeadKey(15) != "sluice:{a19}:dead" || LeaseKey(1, "minutes") != "sluice:{a58}:lease:minutes" {
 		t.Error("the names are those of data in use and must not change")
 	}
 }
