@@ -21,7 +21,6 @@ import (
 
 const (
 	prefix, suffix = "records-", ".db"
-	codeFull       = sqlite3.SQLITE_FULL
 	// busyTimeout is how long, in milliseconds, SQLite waits for another process's
 	// lock.
 	busyTimeout = "2000"

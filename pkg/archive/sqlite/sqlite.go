@@ -27,7 +27,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Options say where an archive lies and who may do what.
@@ -86,5 +89,8 @@ func (a *Archive) Close() error {
 	return errors.Join(a.readers.close(), a.writers.close())
 }
 
-// Full tells whether an error says that the disk is full.
-func Full(err error) bool { return primary(err) == codeFull }
+// Full tells whether an error says that the disk, or what a quota leaves of it, is
+// full.
+func Full(err error) bool {
+	return primary(err) == sqlite3.SQLITE_FULL || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
