@@ -45,8 +45,12 @@ type Kind struct {
 // List is every type of sinks.
 func List() []Kind {
 	return []Kind{
-		{"sqlite", false, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) { return sqlite.Open(ctx, o.SQLite, env) }},
-		{"mongodb", false, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) { return mongo.Open(ctx, o.MongoDB, env) }},
+		{"sqlite", false, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) {
+			return sqlite.Open(ctx, o.SQLite, env)
+		}},
+		{"mongodb", false, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) {
+			return mongo.Open(ctx, o.MongoDB, env)
+		}},
 		{"prometheus", true, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) {
 			return prometheus.Open(ctx, o.Prometheus, env)
 		}},

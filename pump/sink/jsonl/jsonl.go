@@ -59,6 +59,7 @@ type Sink struct {
 	begun time.Time
 	last  string // stamp of the last file
 	n     int    // its number
+	blind bool   // the folder cannot be read, which was logged
 }
 
 // Open makes the sink and completes files that a killed process left open.
