@@ -202,17 +202,13 @@ func TestASinkThatFailsIsSaidEverywhere(t *testing.T) {
 	b.records(10)
 	testenv.Eventually(t, soon, func() bool { return b.sink("copy").Written == 10 && b.sink("calls").Failing })
 	testenv.Eventually(t, soon, func() bool {
-		_, body := b.get("/hello")
-		return strings.Contains(body, `"sink calls":{"status":"warn"`)
-	})
-	testenv.Eventually(t, soon, func() bool {
 		x := b.beat()
 		return x.State == fleet.Degraded && strings.Contains(x.Reason, "sink calls fails since") && strings.Contains(x.Reason, "no such file")
 	})
-	testenv.Eventually(t, soon, func() bool {
-		status, body := b.get("/ready")
-		return status == 503 && strings.Contains(body, "sink calls")
-	})
+	testenv.Eventually(t, soon, func() bool { status, _ := b.get("/ready"); return status == 503 })
+	if status, body := b.get("/hello"); status != 503 || !strings.Contains(body, `"sink calls":{"status":"fail","detail":"fails for`) || !strings.Contains(body, `"sink copy":{"status":"pass"`) {
+		t.Errorf("%d %s", status, body)
+	}
 	if err := os.MkdirAll(b.config.Sinks[0].JSONL.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
