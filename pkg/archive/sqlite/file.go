@@ -208,7 +208,7 @@ func (x *handle) prepare(ctx context.Context) (err error) {
 }
 
 func openReader(path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", dsn(path, "mode", "ro", "_pragma", "query_only(1)", "_pragma", "cache_size(-8000)"))
+	db, err := sql.Open("sqlite", dsn(path, "mode", "ro", "_pragma", "query_only(1)", "_pragma", "cache_size(-4000)"))
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func TestMoreDaysThanOpenFiles(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := openFiles(t, dir); n > 3*(3+4*2) { // three writers, four readers of two connections; file, log and index
+	if n := openFiles(t, dir); n > 3*(3+8*2) { // three writers, eight readers of two connections; file, log and index
 		t.Errorf("%d files are open", n)
 	}
 }

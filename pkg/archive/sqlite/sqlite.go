@@ -78,7 +78,7 @@ func Open(_ context.Context, o Options) (*Archive, error) {
 			return nil, fmt.Errorf("sqlite archive: create the folder: %w", err)
 		}
 	}
-	return &Archive{o: o, writers: handles{limit: 3}, readers: handles{limit: 4}}, nil
+	return &Archive{o: o, writers: handles{limit: 3}, readers: handles{limit: 8}}, nil
 }
 
 // Close closes the files. No call may be under way.
