@@ -185,6 +185,30 @@ func TestDamagedDayStaysOneDamagedDay(t *testing.T) {
 	}
 }
 
+// Of several writers that find the damage only one moves the file.
+func TestDamageIsMovedAsideOnce(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(file(dir, today()), bytes.Repeat([]byte("this is no database "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := open(t, sqlite.Options{Dir: dir})
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			if _, err := a.Insert(t.Context(), entries(today(), i*10, i*10+10)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := rows(t, file(dir, today())); n != 80 {
+		t.Errorf("%d records, want 80", n)
+	}
+	if aside, err := filepath.Glob(filepath.Join(dir, "*.damaged-*")); err != nil || len(aside) != 1 {
+		t.Errorf("moved aside: %v, %v", aside, err)
+	}
+}
+
 func TestReaderSurvivesTheDropOfItsDay(t *testing.T) {
 	dir := t.TempDir()
 	w := open(t, sqlite.Options{Dir: dir, Retention: 24 * time.Hour})
