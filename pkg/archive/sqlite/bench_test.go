@@ -5,10 +5,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/pkg/archive"
 	"github.com/sluice-gateway/sluice/pkg/archive/sqlite"
 	"github.com/sluice-gateway/sluice/pkg/record"
 )
@@ -64,6 +66,20 @@ func cpu(b testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// written is how many bytes this process wrote, log and files.
+func written(b testing.TB) (n int64) {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0 // this system does not tell
+	}
+	_, rest, _ := strings.Cut(string(text), "wchar: ")
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
 func size(b testing.TB, dir string) (total int64) {
 	b.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -90,7 +106,7 @@ func BenchmarkInsert(b *testing.B) {
 				batches = append(batches, g.batch(n))
 			}
 			day := g.at.Truncate(24 * time.Hour)
-			i, rows, before := 0, 0, cpu(b)
+			i, rows, before, io := 0, 0, cpu(b), written(b)
 			for b.Loop() {
 				entries := batches[i%64]
 				for j := range entries {
@@ -107,6 +123,7 @@ func BenchmarkInsert(b *testing.B) {
 			}
 			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "records/s")
 			b.ReportMetric(float64((cpu(b)-before).Nanoseconds())/float64(rows)/1000, "cpu-us/record")
+			b.ReportMetric(float64(written(b)-io)/float64(rows), "written-B/record")
 			b.StopTimer()
 			if err := a.Close(); err != nil {
 				b.Fatal(err)
@@ -114,4 +131,67 @@ func BenchmarkInsert(b *testing.B) {
 			b.ReportMetric(float64(size(b, dir))/float64(rows), "B/record")
 		})
 	}
+}
+
+// BenchmarkFind asks a day of a million records (100 000 with -short) for pages of 50
+// with their totals.
+func BenchmarkFind(b *testing.B) {
+	n := 1_000_000
+	if testing.Short() {
+		n = 100_000
+	}
+	dir := b.TempDir()
+	w := open(b, sqlite.Options{Dir: dir})
+	day := time.Now().UTC().Truncate(24 * time.Hour)
+	g := newTraffic(day, 24*time.Hour/time.Duration(n+1))
+	var some record.Entry
+	for i := range n / 4000 {
+		batch := g.batch(4000)
+		if i == n/8000 {
+			some = batch[17]
+		}
+		if _, err := w.Insert(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	a := open(b, sqlite.Options{Dir: dir, ReadOnly: true})
+	for _, c := range []struct {
+		name string
+		f    archive.Filter
+	}{
+		{"newest", archive.Filter{Org: "default"}},
+		{"api", archive.Filter{Org: "default", API: some.API}},
+		{"busy key", archive.Filter{Key: "key_01j9zk4q8w7r6t5y4u3i0000"}},
+		{"rare key", archive.Filter{Key: "key_01j9zk4q8w7r6t5y4u3i4321"}},
+		{"5xx", archive.Filter{Org: "default", StatusMin: 500, StatusMax: 599}},
+		{"5xx of an api", archive.Filter{Org: "default", API: some.API, StatusMin: 500, StatusMax: 599}},
+		{"request id", archive.Filter{RequestID: some.RequestID}},
+		{"slower than 100 ms", archive.Filter{SlowerThan: 100 * time.Millisecond}},
+		{"path beginning", archive.Filter{Path: "/service-7/orders/1*"}},
+		{"text of few paths", archive.Filter{Text: "orders/123456/"}},
+		{"text of none", archive.Filter{Text: "no such path"}},
+		{"an hour, text of none", archive.Filter{Text: "no such path", From: day.Add(11 * time.Hour), To: day.Add(12 * time.Hour)}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			var page archive.Page[record.Entry]
+			var err error
+			before, times := cpu(b), 0
+			for b.Loop() {
+				times++
+				if page, err = a.Find(b.Context(), c.f, archive.Cursor{}, 50); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(times)/1000, "cpu-ms/op")
+			b.ReportMetric(float64(len(page.Entries)), "records")
+			b.ReportMetric(float64(page.Total), "total")
+		})
+	}
+	b.Run("get", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := a.Get(b.Context(), some.ID); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

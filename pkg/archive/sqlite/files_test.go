@@ -122,7 +122,7 @@ func TestMoreDaysThanOpenFiles(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := openFiles(t, dir); n > 3*(3+4*2) { // three writers, four readers of two connections; file, log and index
+	if n := openFiles(t, dir); n > 3*(3+8*2) { // three writers, eight readers of two connections; file, log and index
 		t.Errorf("%d files are open", n)
 	}
 }
@@ -182,6 +182,30 @@ func TestDamagedDayStaysOneDamagedDay(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// Of several writers that find the damage only one moves the file.
+func TestDamageIsMovedAsideOnce(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(file(dir, today()), bytes.Repeat([]byte("this is no database "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := open(t, sqlite.Options{Dir: dir})
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			if _, err := a.Insert(t.Context(), entries(today(), i*10, i*10+10)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := rows(t, file(dir, today())); n != 80 {
+		t.Errorf("%d records, want 80", n)
+	}
+	if aside, err := filepath.Glob(filepath.Join(dir, "*.damaged-*")); err != nil || len(aside) != 1 {
+		t.Errorf("moved aside: %v, %v", aside, err)
 	}
 }
 

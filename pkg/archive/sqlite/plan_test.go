@@ -172,3 +172,41 @@ func TestPlaceIsTheOrderOfTime(t *testing.T) {
 		}
 	}
 }
+
+func TestFullDiskIsTold(t *testing.T) {
+	a, err := Open(t.Context(), Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	at := time.Now().UTC()
+	d := archive.DayOf(at)
+	limit := func(pages int) {
+		t.Helper()
+		err := a.with(t.Context(), d, true, func(h *handle) error {
+			_, err := h.db.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var in []record.Entry
+	for i := range 500 {
+		in = append(in, record.Entry{ID: fmt.Sprint("f", i), Record: record.Record{At: at, Path: strings.Repeat("x", 1000)}})
+	}
+	limit(40)
+	if _, err := a.Insert(t.Context(), in); !Full(err) {
+		t.Fatalf("got %v", err)
+	}
+	if page, err := a.Find(t.Context(), archive.Filter{}, archive.Cursor{}, 10); err != nil || len(page.Entries) != 0 {
+		t.Errorf("%d records of a batch that failed, %v", len(page.Entries), err)
+	}
+	limit(1 << 20)
+	if _, err := a.Insert(t.Context(), in); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+	if page, err := a.Find(t.Context(), archive.Filter{}, archive.Cursor{}, 10); err != nil || page.Total != 500 {
+		t.Errorf("%d records, %v", page.Total, err)
+	}
+}
