@@ -14,8 +14,8 @@
 //
 // A commit is on the disk when Insert returns (synchronous=FULL): records are
 // acknowledged in Redis then, so a power cut must not take them back. It costs one
-// fsync for a batch and day; with batches of 500 and more no difference to
-// synchronous=NORMAL could be measured on an SSD.
+// fsync for a batch and day; with batches of 500 and more the difference to
+// synchronous=NORMAL was less than the noise of a shared machine.
 //
 // Measured with go test -bench . (shared cores, so the clock is pessimistic): 27 to 42
 // us of processor time for a record with all indexes, 620 bytes on the disk. Of the
