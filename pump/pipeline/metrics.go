@@ -32,7 +32,7 @@ func describe() descriptions {
 		bytes:       d("stream_bytes", "Bytes in the stream. Of the pump that trims it.", []string{"shard"}),
 		gaps:        d("sequence_gap_records_total", "Records that the sink did not get and will not, by the start of the gateway that made them.", []string{"sink", "start"}),
 		provisional: d("provisional_gap_records", "Records that the sink did not get yet although later ones came.", perSink),
-		evicted:     d("trim_evicted_total", "Records that were taken from the sink to keep the streams' budget. Of the pump that trims.", perSink),
+		evicted:     d("trim_evicted_total", "Records that were taken from a stream before the sink had them, to keep the budget. Of the pump that trims.", perSink),
 	}
 }
 

@@ -77,8 +77,9 @@ type SinkState struct {
 	FailingSince time.Time `json:"failingSince,omitzero"`
 	LastError    string    `json:"lastError,omitempty"` // also when it is over
 	LastErrorAt  time.Time `json:"lastErrorAt,omitzero"`
-	// Evicted records were taken from the sink by this pump's trims to keep the
-	// stream's budget; they are in its gaps.
+	// Evicted records were taken from the stream by this pump's trims, before the sink
+	// had them, to keep the budget. Those that a pump had in hand arrive all the same; the
+	// others are in the sink's gaps.
 	Evicted int64 `json:"evicted"`
 	Counts
 	Shards []LaneState `json:"shards"`

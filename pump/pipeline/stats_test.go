@@ -79,7 +79,7 @@ func TestWhatABudgetTakesFromASlowSinkIsCounted(t *testing.T) {
 		o := quick(s.Client(), "pump", Sink{Name: "slow", To: slow, WriteTimeout: time.Minute}, Sink{Name: "fast", To: fast})
 		o.Shards, o.Trim.Budget, o.Log = 1, 8<<10, j.log()
 		p := start(t, o).ready(t)
-		for p.SinkState("slow").Evicted == 0 {
+		for p.SinkState("slow").Evicted < 200 { // more than the 80 that its lane has in hand, which arrive all the same
 			g.send(100)
 			complete(t, p, "fast", fast, g.sent)
 		}

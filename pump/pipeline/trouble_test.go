@@ -367,3 +367,62 @@ func TestRedisComesBackWithItsDataOrWithout(t *testing.T) {
 		})
 	}
 }
+
+// TestRestartsWhileASinkIsDownCostNothing stops and starts a pump more often than a
+// batch may be delivered.
+func TestRestartsWhileASinkIsDownCostNothing(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		var down atomic.Bool
+		down.Store(true)
+		to := &scripted{before: func(context.Context, sink.Batch) error {
+			if down.Load() {
+				return errors.New("no route to the store")
+			}
+			return nil
+		}}
+		g := newGateway(t, s.Client(), spool.Options{Shards: 2})
+		g.send(200)
+		for range 8 {
+			p := start(t, quick(s.Client(), "pump", Sink{Name: "a", To: to}))
+			testenv.Eventually(t, soon, func() bool { return p.SinkState("a").Failing })
+			p.end(t)
+		}
+		down.Store(false)
+		p := start(t, quick(s.Client(), "pump", Sink{Name: "a", To: to}))
+		complete(t, p, "a", to, 200)
+		p.end(t)
+		if n := len(letters(t, s.Client(), 0)) + len(letters(t, s.Client(), 1)); n != 0 {
+			t.Errorf("%d dead letters", n)
+		}
+	})
+}
+
+// TestWhatAPumpHasInHandOutlivesAnEmptiedRedis empties Redis while a batch waits for
+// its sink.
+func TestWhatAPumpHasInHandOutlivesAnEmptiedRedis(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		release := make(chan struct{})
+		var entered atomic.Bool
+		to := &scripted{before: func(ctx context.Context, _ sink.Batch) error {
+			entered.Store(true)
+			select {
+			case <-release:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}}
+		g := newGateway(t, s.Client(), spool.Options{Shards: 1})
+		o := quick(s.Client(), "pump", Sink{Name: "a", To: to, WriteTimeout: time.Minute})
+		o.Shards = 1
+		p := start(t, o)
+		g.send(1)
+		testenv.Eventually(t, soon, entered.Load)
+		s.Flush()
+		close(release)
+		testenv.Eventually(t, soon, func() bool { n, _ := to.has(); return n == 1 })
+		g.send(20)
+		testenv.Eventually(t, soon, func() bool { n, _ := to.has(); return n == 21 })
+		p.end(t)
+	})
+}

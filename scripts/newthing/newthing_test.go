@@ -91,7 +91,7 @@ func TestAFilterGetsFilesAndItsLineInTheStage(t *testing.T) {
 func TestASinkAndAPageGoBeforeTheEndOfTheirLists(t *testing.T) {
 	root := tree(t, map[string]string{
 		"pump/catalog/catalog.go": catalog,
-		"web/src/routes.tsx":   "export const routes = [\n  // routes end\n]\n",
+		"web/src/routes.tsx":      "export const routes = [\n  // routes end\n]\n",
 	})
 	for _, args := range [][]string{{"sink", "nats"}, {"page", "Reports"}} {
 		if err := run(root, args, func(string) {}); err != nil {
