@@ -46,6 +46,7 @@ type Wait struct {
 }
 
 // Error says why, and when to try again.
+// Error says what is wrong and when to try again.
 func (w *Wait) Error() string { return fmt.Sprintf("%v (again in %s)", w.Err, w.For) }
 
 // Unwrap gives the cause.
@@ -61,6 +62,7 @@ type Rejected struct {
 }
 
 // Error tells how many, and the first reason.
+// Error says how many and why the first.
 func (r *Reject) Error() string {
 	if len(r.Records) == 0 {
 		return "no record was rejected"
