@@ -348,3 +348,47 @@ func TestAbout(t *testing.T) {
 		t.Errorf("got %s", a.body)
 	}
 }
+
+// TestRevisionsShowTheTextsThatTheyChanged compares them byte by byte with what was sent.
+func TestRevisionsShowTheTextsThatTheyChanged(t *testing.T) {
+	d, _ := start(t, adminPassword)
+	c := d.as(people.Operator)
+	first := `{"id":"orders", ` + definition("Orders", "/orders/")[1:]
+	second := `{"id":"orders",  ` + definition("Orders 2", "/orders/")[1:]
+	c.do("POST", "/apis", first).want(t, 201, "")
+	c.do("PUT", "/apis/orders", second, "If-Match", `"1"`).want(t, 200, "")
+	c.do("DELETE", "/apis/orders", "", "If-Match", `"2"`).want(t, 200, "")
+	for n, want := range [][2]string{{"null", first}, {first, second}, {second, "null"}} {
+		var p page[struct {
+			Kind, ID      string
+			Before, After json.RawMessage
+		}]
+		d.as(people.Viewer).do("GET", fmt.Sprintf("/revisions/%d/texts", n+1), "").want(t, 200, "").into(t, &p)
+		if len(p.Items) != 1 || p.Items[0].Kind != "api" || p.Items[0].ID != "orders" || p.Next != "" || p.Total != 1 {
+			t.Fatalf("revision %d: got %+v", n+1, p)
+		}
+		if got := p.Items[0]; string(got.Before) != want[0] || string(got.After) != want[1] {
+			t.Errorf("revision %d: got %s and %s", n+1, got.Before, got.After)
+		}
+	}
+	c.do("GET", "/revisions/4/texts", "").want(t, 404, "revision.not_found")
+	c.do("GET", "/revisions/1/texts?cursor=x", "").want(t, 400, "list.cursor_invalid")
+	var p page[json.RawMessage]
+	if c.do("GET", "/revisions/1/texts?cursor=1", "").want(t, 200, "").into(t, &p); len(p.Items) != 0 {
+		t.Errorf("behind the last change: %s", p.Items)
+	}
+}
+
+func TestPublishingSaysWhatReachedRedis(t *testing.T) {
+	d, _ := start(t, adminPassword)
+	d.as(people.Operator).do("POST", "/apis", definition("Orders", "/orders/")).want(t, 201, "")
+	var got struct {
+		Revision, Published int64
+		StoreBehind         bool
+		Error               string
+	}
+	d.as(people.Viewer).do("GET", "/publishing", "").want(t, 200, "").into(t, &got)
+	if got.Revision != 1 || got.Published != 1 || got.StoreBehind || got.Error != "" {
+		t.Errorf("got %+v", got)
+	}
+}

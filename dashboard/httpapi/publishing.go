@@ -1,12 +1,14 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
@@ -94,6 +96,74 @@ func (a *api) getRevision(c *call) error {
 		return err
 	}
 	return c.json(http.StatusOK, r)
+}
+
+// changedText is one object's document before and after a revision; null where
+// there was, or is, none.
+type changedText struct {
+	Kind   string          `json:"kind"`
+	ID     string          `json:"id"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+}
+
+// reads says who may read the documents of a kind.
+func reads(kind string) people.Permission {
+	if kind == publish.KindPolicy {
+		return people.PoliciesRead
+	}
+	return people.APIsRead
+}
+
+// revisionTexts answers with the documents of a page of the revision's changes,
+// byte for byte; the cursor is the number of those before.
+func (a *api) revisionTexts(c *call) error {
+	if err := c.query("cursor", "limit"); err != nil {
+		return err
+	}
+	limit, err := c.limit()
+	if err != nil {
+		return err
+	}
+	from := 0
+	if cursor := c.param("cursor"); cursor != "" {
+		if from, err = strconv.Atoi(cursor); err != nil || from < 1 {
+			return fault.New(fault.Invalid, "list.cursor_invalid", "cursor is not one that this list gave out; leave it out to begin at the first page")
+		}
+	}
+	r, err := a.revision(c, "n")
+	if err != nil {
+		return err
+	}
+	to := min(from+limit, len(r.Changes))
+	some := r.Changes[min(from, to):to]
+	var sums []string
+	for _, ch := range some {
+		if err := c.actor.Can(reads(ch.Kind)); err != nil {
+			return err
+		}
+		sums = append(sums, ch.Before, ch.After)
+	}
+	texts, err := a.Engine.Texts(c.r.Context(), sums)
+	if err != nil {
+		return err
+	}
+	out := newPage(make([]changedText, 0, len(some)), "", len(r.Changes))
+	for _, ch := range some {
+		out.Items = append(out.Items, changedText{Kind: ch.Kind, ID: ch.ID, Before: texts[ch.Before], After: texts[ch.After]})
+	}
+	if to < len(r.Changes) {
+		out.Next = strconv.Itoa(to)
+	}
+	return c.json(http.StatusOK, out)
+}
+
+// publishing answers with the condition that events tell the changes of.
+func (a *api) publishing(c *call) error {
+	if err := c.query(); err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, a.Engine.Condition())
 }
 
 func (a *api) revision(c *call, param string) (publish.Revision, error) {
