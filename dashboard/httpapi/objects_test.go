@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -349,33 +351,26 @@ func TestAbout(t *testing.T) {
 	}
 }
 
-// TestRevisionsShowTheTextsThatTheyChanged compares them byte by byte with what was sent.
-func TestRevisionsShowTheTextsThatTheyChanged(t *testing.T) {
+func TestRevisionsShowTheDocumentsThatTheyChanged(t *testing.T) {
 	d, _ := start(t, adminPassword)
 	c := d.as(people.Operator)
-	first := `{"id":"orders", ` + definition("Orders", "/orders/")[1:]
-	second := `{"id":"orders",  ` + definition("Orders 2", "/orders/")[1:]
+	first := `{"id":"orders",` + definition("Orders", "/orders/")[1:]
+	second := `{"id":"orders",` + definition("Orders 2", "/orders/")[1:]
 	c.do("POST", "/apis", first).want(t, 201, "")
 	c.do("PUT", "/apis/orders", second, "If-Match", `"1"`).want(t, 200, "")
 	c.do("DELETE", "/apis/orders", "", "If-Match", `"2"`).want(t, 200, "")
 	for n, want := range [][2]string{{"null", first}, {first, second}, {second, "null"}} {
-		var p page[struct {
-			Kind, ID      string
-			Before, After json.RawMessage
-		}]
-		d.as(people.Viewer).do("GET", fmt.Sprintf("/revisions/%d/texts", n+1), "").want(t, 200, "").into(t, &p)
-		if len(p.Items) != 1 || p.Items[0].Kind != "api" || p.Items[0].ID != "orders" || p.Next != "" || p.Total != 1 {
-			t.Fatalf("revision %d: got %+v", n+1, p)
-		}
-		if got := p.Items[0]; string(got.Before) != want[0] || string(got.After) != want[1] {
+		var got struct{ Before, After json.RawMessage }
+		d.as(people.Viewer).do("GET", fmt.Sprintf("/revisions/%d/changes/api/orders", n+1), "").want(t, 200, "").into(t, &got)
+		var before, after bytes.Buffer
+		must(t, errors.Join(json.Compact(&before, []byte(want[0])), json.Compact(&after, []byte(want[1]))))
+		if string(got.Before) != before.String() || string(got.After) != after.String() {
 			t.Errorf("revision %d: got %s and %s", n+1, got.Before, got.After)
 		}
 	}
-	c.do("GET", "/revisions/4/texts", "").want(t, 404, "revision.not_found")
-	c.do("GET", "/revisions/1/texts?cursor=x", "").want(t, 400, "list.cursor_invalid")
-	var p page[json.RawMessage]
-	if c.do("GET", "/revisions/1/texts?cursor=1", "").want(t, 200, "").into(t, &p); len(p.Items) != 0 {
-		t.Errorf("behind the last change: %s", p.Items)
+	c.do("GET", "/revisions/4/changes/api/orders", "").want(t, 404, "revision.not_found")
+	for _, other := range []string{"api/other", "policy/orders", "key/orders"} {
+		c.do("GET", "/revisions/1/changes/"+other, "").want(t, 404, "revision.no_change")
 	}
 }
 

@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"encoding/json"
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -98,64 +98,25 @@ func (a *api) getRevision(c *call) error {
 	return c.json(http.StatusOK, r)
 }
 
-// changedText is one object's document before and after a revision; null where
-// there was, or is, none.
-type changedText struct {
-	Kind   string          `json:"kind"`
-	ID     string          `json:"id"`
-	Before json.RawMessage `json:"before"`
-	After  json.RawMessage `json:"after"`
-}
-
-// reads says who may read the documents of a kind.
-func reads(kind string) people.Permission {
+// getChange answers with one object's document before and after a revision. Who may
+// not read such objects may not read them here.
+func (a *api) getChange(c *call) error {
+	kind, needs := chi.URLParam(c.r, "kind"), people.APIsRead
 	if kind == publish.KindPolicy {
-		return people.PoliciesRead
+		needs = people.PoliciesRead
 	}
-	return people.APIsRead
-}
-
-// revisionTexts answers with the documents of a page of the revision's changes,
-// byte for byte; the cursor is the number of those before.
-func (a *api) revisionTexts(c *call) error {
-	if err := c.query("cursor", "limit"); err != nil {
+	if err := cmp.Or(c.query(), c.actor.Can(needs)); err != nil {
 		return err
-	}
-	limit, err := c.limit()
-	if err != nil {
-		return err
-	}
-	from := 0
-	if cursor := c.param("cursor"); cursor != "" {
-		if from, err = strconv.Atoi(cursor); err != nil || from < 1 {
-			return fault.New(fault.Invalid, "list.cursor_invalid", "cursor is not one that this list gave out; leave it out to begin at the first page")
-		}
 	}
 	r, err := a.revision(c, "n")
 	if err != nil {
 		return err
 	}
-	to := min(from+limit, len(r.Changes))
-	some := r.Changes[min(from, to):to]
-	var sums []string
-	for _, ch := range some {
-		if err := c.actor.Can(reads(ch.Kind)); err != nil {
-			return err
-		}
-		sums = append(sums, ch.Before, ch.After)
-	}
-	texts, err := a.Engine.Texts(c.r.Context(), sums)
+	texts, err := a.Engine.Change(c.r.Context(), r, kind, c.id())
 	if err != nil {
 		return err
 	}
-	out := newPage(make([]changedText, 0, len(some)), "", len(r.Changes))
-	for _, ch := range some {
-		out.Items = append(out.Items, changedText{Kind: ch.Kind, ID: ch.ID, Before: texts[ch.Before], After: texts[ch.After]})
-	}
-	if to < len(r.Changes) {
-		out.Next = strconv.Itoa(to)
-	}
-	return c.json(http.StatusOK, out)
+	return c.json(http.StatusOK, texts)
 }
 
 // publishing answers with the condition that events tell the changes of.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -320,22 +319,6 @@ func (e *Engine) Text(ctx context.Context, sha string) ([]byte, error) {
 		return nil, fault.New(fault.NotFound, "content.not_found", "there is no content of that hash")
 	}
 	return text, nil
-}
-
-// Texts returns texts by their SHA-256; "" is left out. The fault
-// "content.not_found" when the store lacks one.
-func (e *Engine) Texts(ctx context.Context, sums []string) (map[string][]byte, error) {
-	sums = slices.DeleteFunc(slices.Clone(sums), func(sum string) bool { return sum == "" })
-	texts, err := e.load(ctx, sums)
-	if err != nil {
-		return nil, err
-	}
-	for _, sum := range sums {
-		if _, ok := texts[sum]; !ok {
-			return nil, fault.New(fault.NotFound, "content.not_found", "the store has no content of the hash %s", sum).With("sha256", sum)
-		}
-	}
-	return texts, nil
 }
 
 // lock takes the engine, or gives up when ctx ends.

@@ -490,21 +490,12 @@ export interface RevisionList {
   totalExact: boolean
 }
 
-/** One object's document before and after a revision. */
-export interface ChangedText {
-  kind: Kind
-  id: string
+/** An object's document before and after a change. */
+export interface ChangedTexts {
   /** Null: there was none */
   before: Record<string, unknown> | null
   /** Null: it was deleted */
   after: Record<string, unknown> | null
-}
-
-export interface ChangedTextList {
-  items: ChangedText[]
-  next: string
-  total: number
-  totalExact: boolean
 }
 
 /** How publishing fares. */
@@ -897,11 +888,10 @@ export interface Operations {
     path: { n: number }
     response: Revision
   }
-  /** The documents that a revision changed, before and after. */
-  "GET /revisions/{n}/texts": {
-    path: { n: number }
-    query: { cursor?: string; limit?: number }
-    response: ChangedTextList
+  /** An object's document before and after a revision. */
+  "GET /revisions/{n}/changes/{kind}/{id}": {
+    path: { n: number; kind: Kind; id: string }
+    response: ChangedTexts
   }
   /** Whether what is saved reaches Redis, and so the gateways. */
   "GET /publishing": {
