@@ -37,7 +37,7 @@ export const revisions: Translation<typeof en> = {
   older: '이전',
   onlyApi: 'API {id:을/를} 변경한 리비전만 표시',
   onlyPolicy: '정책 {id:을/를} 변경한 리비전만 표시',
-  published: '적용 요청됨',
+  published: '적용됨',
   removed: '삭제',
   same: '공백이나 필드 순서 등 표기만 바뀌었습니다.',
   theApi: 'API {id}',

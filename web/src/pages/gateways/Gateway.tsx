@@ -12,7 +12,7 @@ import { EmptyState, ErrorNotice, ErrorState, Notice, Skeleton } from '../../ui/
 import { Stat, StatusPill } from '../../ui/Status'
 import { objectPath } from '../revisions/words'
 import css from './Fleet.module.css'
-import { appliedAt, clock } from './fleet'
+import { age, appliedAt, clock, sourceText } from './fleet'
 
 /** One gateway or pump. */
 export default function Gateway() {
@@ -93,7 +93,7 @@ function Shown({ node, error }: { node: Node; error: unknown }) {
               {gateway && <Stat label={t('gateways.inFlight')} value={format.compact(node.load.inFlight)} />}
               <Stat label={t('gateways.memory')} value={format.bytes(node.load.rss)} />
               <Stat label={t('gateways.goroutines')} value={format.compact(node.load.goroutines)} />
-              <Stat label={t('gateways.uptime')} value={format.duration(now - Date.parse(node.startedAt))} />
+              <Stat label={t('gateways.uptime')} value={format.duration(age(node.startedAt, now))} />
             </dl>
           </Card>
         )}
@@ -137,11 +137,6 @@ function Configuration({ node, now }: { node: Node; now: number }) {
   const { t, format } = useI18n()
   const status = useRead('GET /publishes/{revision}', { path: { revision: node.generation } }, { enabled: node.generation > 0 })
   const at = appliedAt(node, status.data)
-  const sources: Record<string, string> = {
-    live: t('gateways.sourceLive'),
-    disk: t('gateways.sourceDisk'),
-    none: t('gateways.sourceNone'),
-  }
   const revision = (n: number) => (n > 0 ? <Link to={`/revisions/${n}`}>{String(n)}</Link> : t('gateways.noConfig'))
   return (
     <Card title={t('gateways.configuration')}>
@@ -155,7 +150,7 @@ function Configuration({ node, now }: { node: Node; now: number }) {
               ? t('gateways.appliedAfter', { ago: format.ago(at.at, now), time: format.duration(at.ms) })
               : t('gateways.notConfirmed'),
           ],
-          [t('gateways.source'), node.source && (sources[node.source] ?? node.source)],
+          [t('gateways.source'), sourceText(node, t)],
           [t('gateways.root'), node.root && <CopyText text={node.root} what={t('gateways.root')} />],
         ]}
       />

@@ -10,7 +10,7 @@ import { Mark, StatusPill } from '../../ui/Status'
 import { oneOf, text, useUrl } from '../../url'
 import { Connect } from './Connect'
 import css from './Fleet.module.css'
-import { appliedAt, attention, nodePath, search, summarize } from './fleet'
+import { age, appliedAt, attention, nodePath, search, sourceText, summarize } from './fleet'
 
 const states = ['current', 'catching-up', 'behind', 'rejected', 'degraded', 'offline', 'draining'] as const
 const words = {
@@ -99,14 +99,18 @@ export default function Gateways() {
 }
 
 /** A state with its reason. What a service says of itself is English. */
-function State({ node }: { node: Node }) {
+function State({ node, now }: { node: Node; now: number }) {
+  const { t, format } = useI18n()
+  const seen = node.state === 'offline' && t('gateways.seenAgo', { ago: format.ago(node.seenAt, now) })
   return (
-    <span className={css.state} title={node.reason}>
+    <span className={css.state} title={node.reason || seen || undefined}>
       <StatusPill state={node.state} />
-      {node.reason && (
+      {node.reason ? (
         <span className="truncate muted" lang="en">
           {node.reason}
         </span>
+      ) : (
+        seen && <span className="truncate muted">{seen}</span>
       )}
     </span>
   )
@@ -133,7 +137,7 @@ function useColumns(status: PublishStatus | undefined): Column<Node>[] {
   const away = (n: Node) => n.state === 'offline'
   return [
     { id: 'name', header: t('gateways.name'), cell: (n) => n.name, width: 'minmax(90px, 1.1fr)' },
-    { id: 'state', header: t('gateways.state'), cell: (n) => <State node={n} />, width: 'minmax(110px, 2fr)' },
+    { id: 'state', header: t('gateways.state'), cell: (n) => <State node={n} now={now} />, width: 'minmax(110px, 2fr)' },
     {
       id: 'revision',
       header: t('gateways.revision'),
@@ -186,10 +190,11 @@ function useColumns(status: PublishStatus | undefined): Column<Node>[] {
       width: '92px',
       align: 'end',
       from: 940,
-      cell: (n) => (away(n) ? '–' : format.duration(now - Date.parse(n.startedAt))),
+      cell: (n) => (away(n) ? '–' : format.duration(age(n.startedAt, now))),
     },
     { id: 'group', header: t('gateways.group'), width: '80px', from: 1020, cell: (n) => n.group || 'default' },
     { id: 'version', header: t('gateways.version'), width: '80px', from: 1020, cell: (n) => <code>{n.version}</code> },
+    { id: 'source', header: t('gateways.source'), width: '56px', from: 1100, cell: (n) => sourceText(n, t) },
     {
       id: 'attention',
       header: t('gateways.attention'),

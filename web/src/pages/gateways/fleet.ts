@@ -63,6 +63,18 @@ export function search(nodes: Node[], q: string, state: string | undefined): Nod
   })
 }
 
+/** Where a gateway has its configuration from. */
+export function sourceText(n: Node, t: I18n['t']): string {
+  if (n.source === 'live') return t('gateways.sourceLive')
+  if (n.source === 'disk') return t('gateways.sourceDisk')
+  return n.source === 'none' ? t('gateways.sourceNone') : (n.source ?? '')
+}
+
+/** Milliseconds since an instant, in whole seconds: what grows on a page does so by the second. */
+export function age(since: string, now: number): number {
+  return Math.max(0, Math.floor((now - Date.parse(since)) / 1000) * 1000)
+}
+
 /** The page of a node. */
 export function nodePath(id: string): string {
   return `/gateways/${encodeURIComponent(id)}`

@@ -33,7 +33,7 @@ export function Requests({ failed, latest }: { failed: RequestSummary[]; latest:
   const now = useNow(5_000)
   const groups = [
     { id: 'failed', title: t('overview.failedLately'), items: failed },
-    { id: 'latest', title: t('overview.latest'), items: latest },
+    { id: 'latest', title: t('overview.latest'), items: latest.filter((r) => !failed.some((f) => f.id === r.id)) },
   ].filter((g) => g.items.length > 0)
   if (groups.length === 0) return <p className={cx(css.empty, 'muted')}>{t('overview.noRequests')}</p>
   return groups.map((g) => (

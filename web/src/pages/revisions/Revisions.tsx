@@ -1,17 +1,38 @@
 import { useList } from '../../api/query'
-import type { Revision } from '../../api/schema'
+import type { Change, Revision } from '../../api/schema'
 import { useI18n } from '../../i18n'
 import { useNow } from '../../now'
 import { useSession } from '../../session'
 import { Button } from '../../ui/Button'
 import { type Column, DataTable } from '../../ui/DataTable'
 import { HistoryIcon } from '../../ui/icons'
-import { LinkButton } from '../../ui/Link'
+import { Link, LinkButton } from '../../ui/Link'
 import { Card, PageHeader } from '../../ui/Page'
 import { EmptyState } from '../../ui/States'
 import { oneOf, text, useUrl } from '../../url'
 import css from './Revisions.module.css'
-import { authorText, changesText } from './words'
+import { authorText, objectName, objectPath } from './words'
+
+/** The first change of a revision with a link to its object, and how many more there are. */
+function What({ changes }: { changes: Change[] }) {
+  const i18n = useI18n()
+  const { rich } = i18n
+  const [c, ...more] = changes
+  if (!c) return null
+  const to = c.after ? objectPath(c.kind, c.id) : undefined
+  const text = objectName(c.kind, c.id, i18n)
+  const name = to ? (
+    <Link to={to} className={css.object}>
+      {text}
+    </Link>
+  ) : (
+    text
+  )
+  const first = c.before
+    ? rich(c.after ? 'revisions.updated' : 'revisions.deleted', { name })
+    : rich('revisions.created', { name })
+  return more.length > 0 ? rich('revisions.andMore', { first, count: more.length }) : first
+}
 
 /** Every change that was made, newest first; with `kind` and `id` those of one object. */
 export default function Revisions() {
@@ -30,7 +51,7 @@ export default function Revisions() {
       width: '84px',
       cell: (r) => <span className={css.number}>{String(r.revision)}</span>,
     },
-    { id: 'change', header: t('revisions.change'), width: 'minmax(140px, 2.4fr)', cell: (r) => changesText(r.changes, i18n) },
+    { id: 'change', header: t('revisions.change'), width: 'minmax(140px, 2.4fr)', cell: (r) => <What changes={r.changes} /> },
     {
       id: 'author',
       header: t('revisions.author'),
