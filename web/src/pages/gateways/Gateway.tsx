@@ -17,6 +17,11 @@ import { age, appliedAt, clock, sourceText } from './fleet'
 /** One gateway or pump. */
 export default function Gateway() {
   const { id = '' } = useParams({ strict: false }) as { id?: string }
+  return <GatewayPage id={id} />
+}
+
+/** The page of the node with this id. */
+export function GatewayPage({ id }: { id: string }) {
   const { t } = useI18n()
   const { data: node, error, refetch } = useRead('GET /gateways/{id}', { path: { id } }, { live: true })
   useTitle(node?.name ?? id)

@@ -20,7 +20,12 @@ const atOnce = 10
 
 /** One revision: who changed what, and which gateways have it. */
 export default function Revision() {
-  const { n: raw = '' } = useParams({ strict: false }) as { n?: string }
+  const { n = '' } = useParams({ strict: false }) as { n?: string }
+  return <RevisionPage number={n} />
+}
+
+/** The page of a revision by its number as the address has it. */
+export function RevisionPage({ number: raw }: { number: string }) {
   const { t } = useI18n()
   const n = whole(1)(raw) ?? 0
   const { data, error, refetch } = useRead(
