@@ -24,7 +24,7 @@ export const overview = {
   first: 'Get started',
   firstDone: '{count} of {all} done',
   firstHide: 'Hide this list',
-  gatewaysAll: 'All {count|# gateway is|# gateways are} current',
+  gatewaysAll: '{count|The one gateway is|All # gateways are} current',
   gatewaysNone: 'No gateway is connected, so no API is served',
   gatewaysSome: '{count|# gateway is|# gateways are} not current',
   gateways: 'Gateways',

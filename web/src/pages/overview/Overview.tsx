@@ -60,62 +60,84 @@ export default function Overview() {
         {list.shown && facts && <Checklist facts={facts} onHide={list.hide} />}
         <Card>
           <dl className={css.stats}>
-            <Figure
-              to="/gateways"
-              label={t('overview.gatewaysNow')}
-              value={sum && `${sum.current} / ${sum.all}`}
-              note={sum && sum.revision > 0 && t('overview.onRevision', { revision: String(sum.revision) })}
-              error={nodes.error}
-            />
-            <Figure label={t('overview.rps')} value={rps !== undefined && format.compact(rps)} error={nodes.error} />
-            <Figure
-              to="/requests"
-              label={t('overview.requests')}
-              value={total(requests)}
-              note={t('overview.day')}
-              error={requests.error}
-            />
-            <Figure
-              to="/requests?status=5xx"
-              label={t('overview.failed')}
-              value={total(failed)}
-              note={t('overview.day')}
-              error={failed.error}
-            />
-            <Figure to="/apis" label={t('overview.apis')} value={total(apis)} error={apis.error} />
-            <Figure to="/keys" label={t('overview.keys')} value={total(keys)} error={keys.error} />
+            {can('gateways:read') && (
+              <>
+                <Figure
+                  to="/gateways"
+                  label={t('overview.gatewaysNow')}
+                  value={sum && `${sum.current} / ${sum.all}`}
+                  note={sum && sum.revision > 0 && t('overview.onRevision', { revision: String(sum.revision) })}
+                  error={nodes.error}
+                />
+                <Figure label={t('overview.rps')} value={rps !== undefined && format.compact(rps)} error={nodes.error} />
+              </>
+            )}
+            {can('requests:read') && (
+              <>
+                <Figure
+                  to="/requests"
+                  label={t('overview.requests')}
+                  value={total(requests)}
+                  note={t('overview.day')}
+                  error={requests.error}
+                />
+                <Figure
+                  to="/requests?status=5xx"
+                  label={t('overview.failed')}
+                  value={total(failed)}
+                  note={t('overview.day')}
+                  error={failed.error}
+                />
+              </>
+            )}
+            {can('apis:read') && <Figure to="/apis" label={t('overview.apis')} value={total(apis)} error={apis.error} />}
+            {can('keys:read') && <Figure to="/keys" label={t('overview.keys')} value={total(keys)} error={keys.error} />}
           </dl>
         </Card>
         <div className={css.main}>
           <Stack>
-            <Part title={t('overview.lastRequests')} to="/requests" more={t('overview.allRequests')} query={requests}>
-              {requests.data && <Requests failed={failed.data?.items ?? []} latest={requests.data.items} />}
-            </Part>
-            <Part title={t('overview.changes')} to="/revisions" more={t('overview.allRevisions')} query={revisions}>
-              {revisions.data && <Changes revisions={revisions.data.items} />}
-            </Part>
+            {can('requests:read') && (
+              <Part title={t('overview.lastRequests')} to="/requests" more={t('overview.allRequests')} query={requests}>
+                {requests.data && <Requests failed={failed.data?.items ?? []} latest={requests.data.items} />}
+              </Part>
+            )}
+            {can('revisions:read') && (
+              <Part title={t('overview.changes')} to="/revisions" more={t('overview.allRevisions')} query={revisions}>
+                {revisions.data && <Changes revisions={revisions.data.items} />}
+              </Part>
+            )}
           </Stack>
           <Stack>
-            <Card title={t('overview.health')} flush>
-              {checks.length === 0 ? (
-                <div className={css.empty}>
-                  <Skeleton height={60} />
-                </div>
-              ) : (
-                <ul className={css.list}>
-                  {checks.map((c) => (
-                    <Line key={c.id} check={c} />
-                  ))}
-                </ul>
-              )}
-            </Card>
-            <Part title={t('overview.gateways')} to="/gateways" more={t('overview.allGateways')} query={nodes}>
-              {all && <Gateways nodes={all.filter((n) => n.service === 'gateway')} />}
-            </Part>
+            {(can('gateways:read') || can('revisions:read')) && <Health checks={checks} />}
+            {can('gateways:read') && (
+              <Part title={t('overview.gateways')} to="/gateways" more={t('overview.allGateways')} query={nodes}>
+                {all && <Gateways nodes={all.filter((n) => n.service === 'gateway')} />}
+              </Part>
+            )}
           </Stack>
         </div>
       </Stack>
     </>
+  )
+}
+
+/** What must work, and whether it does. */
+function Health({ checks }: { checks: Check[] }) {
+  const { t } = useI18n()
+  return (
+    <Card title={t('overview.health')} flush>
+      {checks.length === 0 ? (
+        <div className={css.empty}>
+          <Skeleton height={60} />
+        </div>
+      ) : (
+        <ul className={css.list}>
+          {checks.map((c) => (
+            <Line key={c.id} check={c} />
+          ))}
+        </ul>
+      )}
+    </Card>
   )
 }
 
