@@ -15,7 +15,7 @@ export const overview = {
   connectHelp: 'A gateway answers the calls of API clients. It appears here by itself as soon as it runs.',
   connectOpen: 'How to connect one',
   create: 'Create an API',
-  createDone: '{count|# API is published.|# APIs are published.}',
+  createDone: '{count|# API exists.|# APIs exist.}',
   createHelp: 'Name it, say where its backend is and under which path clients call it. It is live in about a second.',
   createOpen: 'Create an API',
   day: '24 h',

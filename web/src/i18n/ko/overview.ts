@@ -17,7 +17,7 @@ export const overview: Translation<typeof en> = {
   connectHelp: '게이트웨이는 API 클라이언트의 호출에 응답합니다. 실행되면 여기에 자동으로 나타납니다.',
   connectOpen: '연결 방법 보기',
   create: 'API 만들기',
-  createDone: 'API {count}개가 적용되었습니다.',
+  createDone: 'API {count}개가 있습니다.',
   createHelp: '이름, 백엔드 위치, 클라이언트가 호출할 경로를 입력하십시오. 약 1초 안에 적용됩니다.',
   createOpen: 'API 만들기',
   day: '24시간',
