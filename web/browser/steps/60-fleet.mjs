@@ -10,25 +10,28 @@ export default async function fleet(browser, env) {
   await v.signIn(env.login, env.newPassword)
   await page.getByRole('heading', { name: 'Overview' }).waitFor()
 
+  // Of its own name, so that the step can run again on the same platform.
+  const id = `fleet-${Date.now().toString(36)}`
+
   // A change elsewhere shows by itself: the list of changes, the revision of every gateway, its confirmation.
   await page.getByText('Health', { exact: true }).waitFor()
   const made = await write(page, 'POST', '/apis?note=made+in+a+browser+test', {
-    id: 'fleet-test',
+    id,
     name: 'Fleet test',
-    listen: { path: '/fleet-test/' },
+    listen: { path: `/${id}/` },
     upstream: { targets: [{ url: env.upstream ?? 'http://127.0.0.1:9' }] },
     filters: { auth: { open: true } },
   })
-  await page.getByRole('link', { name: /Created API fleet-test/ }).waitFor()
-  await page.getByRole('link', { name: /Created API fleet-test/ }).click()
+  await page.getByRole('link', { name: `Created API ${id}` }).waitFor()
+  await page.getByRole('link', { name: `Created API ${id}` }).click()
   await page.getByRole('heading', { name: `Revision ${made.revision}` }).waitFor()
   await page
     .getByText(/live after \d/)
     .first()
     .waitFor({ state: 'attached' })
-  await page.getByText('/fleet-test/', { exact: true }).waitFor()
+  await page.getByText(`/${id}/`, { exact: true }).waitFor()
 
-  const changed = await write(page, 'PATCH', '/apis/fleet-test', { name: 'Fleet test 2', tags: ['browser'] }, made.meta.etag)
+  const changed = await write(page, 'PATCH', `/apis/${id}`, { name: 'Fleet test 2', tags: ['browser'] }, made.meta.etag)
   await page.getByRole('link', { name: 'Newer' }).click()
   await page.getByRole('heading', { name: `Revision ${changed.revision}` }).waitFor()
   await page.locator('del', { hasText: 'Fleet test' }).waitFor()
@@ -36,7 +39,7 @@ export default async function fleet(browser, env) {
   await page.getByText('"name": "Fleet test 2"').waitFor()
   if (!page.url().includes('view=diff')) throw new Error('the view is not in the address')
   await page.getByRole('link', { name: 'History' }).click()
-  await page.getByText('Only revisions that changed the API fleet-test').waitFor()
+  await page.getByText(`Only revisions that changed the API ${id}`).waitFor()
   await page.getByRole('link', { name: String(made.revision), exact: true }).waitFor()
 
   await v.go('/gateways')
@@ -46,16 +49,16 @@ export default async function fleet(browser, env) {
   const one = new URL(page.url()).pathname
 
   const settled = (text) => ({ ready: (p) => p.getByText(text).first().waitFor() })
-  await everywhere(v, '/', 'overview-full', settled(/Fleet test|fleet-test/))
+  await everywhere(v, '/', 'overview-full', settled(id))
   await everywhere(v, '/gateways', 'gateways', settled(/gateway-?1|gw-?1/))
   await everywhere(v, one, 'gateway', settled('Redis'))
   await everywhere(v, '/gateways/none', 'gateway-unknown')
-  await everywhere(v, '/revisions', 'revisions', settled(/fleet-test/))
+  await everywhere(v, '/revisions', 'revisions', settled(id))
   await everywhere(v, `/revisions/${changed.revision}`, 'revision', settled('Fleet test 2'))
   await everywhere(v, `/revisions/${changed.revision}?view=diff`, 'revision-diff', settled(/"Fleet test 2"/))
   await everywhere(v, '/revisions/999999', 'revision-unknown')
   await v.set({ language: 'en', theme: 'light' })
-  await write(page, 'DELETE', '/apis/fleet-test', undefined, changed.meta.etag)
+  await write(page, 'DELETE', `/apis/${id}`, undefined, changed.meta.etag)
   await v.close()
 }
 
