@@ -131,6 +131,7 @@ function Attention({ node }: { node: Node }) {
   )
 }
 
+/** Each column comes at the width at which the least widths of all of them, with the gaps, have room. */
 function useColumns(status: PublishStatus | undefined): Column<Node>[] {
   const { t, format } = useI18n()
   const now = useNow(2_000)
@@ -141,7 +142,7 @@ function useColumns(status: PublishStatus | undefined): Column<Node>[] {
     {
       id: 'revision',
       header: t('gateways.revision'),
-      width: '84px',
+      width: '76px',
       align: 'end',
       cell: (n) =>
         n.expected > n.generation
@@ -151,8 +152,8 @@ function useColumns(status: PublishStatus | undefined): Column<Node>[] {
     {
       id: 'applied',
       header: t('gateways.applied'),
-      width: '108px',
-      from: 720,
+      width: '104px',
+      from: 760,
       cell: (n) => {
         const at = appliedAt(n, status)
         if (!at) return <span className="muted">–</span>
@@ -181,20 +182,20 @@ function useColumns(status: PublishStatus | undefined): Column<Node>[] {
       header: t('gateways.memory'),
       width: '76px',
       align: 'end',
-      from: 620,
+      from: 640,
       cell: (n) => (away(n) ? '–' : format.bytes(n.load.rss)),
     },
     {
       id: 'uptime',
       header: t('gateways.uptime'),
-      width: '92px',
+      width: '88px',
       align: 'end',
-      from: 940,
+      from: 960,
       cell: (n) => (away(n) ? '–' : format.duration(age(n.startedAt, now))),
     },
-    { id: 'group', header: t('gateways.group'), width: '80px', from: 1020, cell: (n) => n.group || 'default' },
-    { id: 'version', header: t('gateways.version'), width: '80px', from: 1020, cell: (n) => <code>{n.version}</code> },
-    { id: 'source', header: t('gateways.source'), width: '56px', from: 1100, cell: (n) => sourceText(n, t) },
+    { id: 'group', header: t('gateways.group'), width: '76px', from: 1050, cell: (n) => n.group || 'default' },
+    { id: 'version', header: t('gateways.version'), width: '80px', from: 1140, cell: (n) => <code>{n.version}</code> },
+    { id: 'source', header: t('gateways.source'), width: '56px', from: 1210, cell: (n) => sourceText(n, t) },
     {
       id: 'attention',
       header: t('gateways.attention'),
