@@ -1,5 +1,8 @@
+import { api } from './api'
 import { apis } from './apis'
 import { errors } from './errors'
+import { fields } from './fields'
+import { form } from './form'
 import { gateways } from './gateways'
 import { keys } from './keys'
 import { login } from './login'
@@ -13,8 +16,11 @@ import { ui } from './ui'
 
 /** Every area of the console's texts, one file each. */
 export const en = {
+  api,
   apis,
   errors,
+  fields,
+  form,
   gateways,
   keys,
   login,
