@@ -149,6 +149,14 @@ func (p *Pipeline) State() State {
 	return s
 }
 
+// SinkState is the part of State about one sink; empty if there is none of that name.
+func (p *Pipeline) SinkState(name string) SinkState {
+	if d := p.find(name); d != nil {
+		return d.state()
+	}
+	return SinkState{}
+}
+
 func (d *destination) state() SinkState {
 	s := SinkState{Name: d.Name, Type: d.Type, Required: d.Required}
 	s.Failing, s.FailingSince, s.LastError, s.LastErrorAt = d.writing.read()

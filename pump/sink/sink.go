@@ -45,6 +45,7 @@ type Wait struct {
 	Err error
 }
 
+// Error says why, and when to try again.
 func (w *Wait) Error() string { return fmt.Sprintf("%v (again in %s)", w.Err, w.For) }
 
 // Unwrap gives the cause.
@@ -59,6 +60,7 @@ type Rejected struct {
 	Reason string
 }
 
+// Error tells how many, and the first reason.
 func (r *Reject) Error() string {
 	if len(r.Records) == 0 {
 		return "no record was rejected"

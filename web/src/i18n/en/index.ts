@@ -8,6 +8,7 @@ import { keys } from './keys'
 import { login } from './login'
 import { me } from './me'
 import { overview } from './overview'
+import { publish } from './publish'
 import { requests } from './requests'
 import { revisions } from './revisions'
 import { shell } from './shell'
@@ -26,6 +27,7 @@ export const en = {
   login,
   me,
   overview,
+  publish,
   requests,
   revisions,
   shell,
