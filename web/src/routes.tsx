@@ -36,6 +36,13 @@ export const pages: Page[] = [
     go: 'o',
     load: () => import('./pages/overview/Overview'),
   },
+  {
+    path: '/apis/$id',
+    title: 'api.title',
+    permission: 'apis:read',
+    parent: '/apis',
+    load: () => import('./pages/apis/Api'),
+  },
   { path: '/me', title: 'me.title', load: () => import('./pages/me/Me') },
   // routes end
 ]

@@ -219,7 +219,8 @@ function ChoiceField(p: Place) {
           : [
               {
                 value: '',
-                label: typeof byDefault === 'string' ? i18n.t('form.byDefault', { value: name(byDefault) }) : i18n.t('form.notSet'),
+                label:
+                  typeof byDefault === 'string' ? i18n.t('form.byDefault', { value: name(byDefault) }) : i18n.t('form.notSet'),
               },
             ]),
         ...known.map((v) => ({ value: v, label: name(v) })),

@@ -44,8 +44,7 @@ export function useValue(path: Path) {
     /** Nothing is written as the document wrote it: absent, or empty where it was empty. */
     set: (v: unknown) => set(path, empty(v) ? (empty(valueAt(base, path)) ? valueAt(base, path) : undefined) : v),
     /** A value that is the default is not written where the document did not write it. */
-    choose: (v: unknown, byDefault: unknown) =>
-      set(path, v === byDefault && valueAt(base, path) === undefined ? undefined : v),
+    choose: (v: unknown, byDefault: unknown) => set(path, v === byDefault && valueAt(base, path) === undefined ? undefined : v),
   }
 }
 

@@ -32,7 +32,19 @@ export function deref(schema: Schema, root: Schema): Schema {
 }
 
 /** The control that edits a value; `json` is the raw editor, where there is no better one. */
-export type Kind = 'text' | 'lines' | 'duration' | 'size' | 'number' | 'switch' | 'choice' | 'words' | 'map' | 'group' | 'list' | 'json'
+export type Kind =
+  | 'text'
+  | 'lines'
+  | 'duration'
+  | 'size'
+  | 'number'
+  | 'switch'
+  | 'choice'
+  | 'words'
+  | 'map'
+  | 'group'
+  | 'list'
+  | 'json'
 
 /** Texts longer than this get several lines. */
 const long = 1_000

@@ -55,7 +55,12 @@ describe('rewrite', () => {
   })
   it('keeps the members of a changed item of a list', () => {
     const text = '[{"url":"a","y":1.50},{"url":"b","z":2.50}]'
-    expect(rewrite(text, [{ url: 'a', y: 1.5 }, { url: 'c', z: 2.5 }])).toBe('[{"url":"a","y":1.50},{"url":"c","z":2.50}]')
+    expect(
+      rewrite(text, [
+        { url: 'a', y: 1.5 },
+        { url: 'c', z: 2.5 },
+      ]),
+    ).toBe('[{"url":"a","y":1.50},{"url":"c","z":2.50}]')
   })
   it('keeps items that moved and drops those that went', () => {
     const text = '[{"n":1.0},{"n":2.0},{"n":3.0}]'
