@@ -50,6 +50,7 @@ export function SchemaFields({
   without?: readonly string[]
 }) {
   const all = Object.keys(schema.properties ?? {})
+  const { value } = useValue(at)
   const shown = only ? only.filter((n) => all.includes(n)) : all.filter((n) => !without.includes(n))
   return (
     <div className={css.grid}>
@@ -60,7 +61,7 @@ export function SchemaFields({
           names={[...names, name]}
           schema={deref(schema.properties?.[name] as Schema, root)}
           root={root}
-          required={schema.required?.includes(name)}
+          required={isObject(value) && schema.required?.includes(name)}
         />
       ))}
       {!only && <Kept at={at} known={all} />}

@@ -65,7 +65,7 @@ export function Endpoints({
         <TextInput label={t('api.endpointFind')} value={typed} onChange={(e) => setTyped(e.target.value)} mono />
       )}
       {visible.length > 0 && (
-        <ul className={css.endpoints}>
+        <ul className={css.endpoints} data-hole="">
           {visible.map(({ e, i }) => (
             <Row
               key={i}
@@ -137,12 +137,7 @@ function Row({
   return (
     <li data-at={pointer(at)}>
       <div className={css.endpointHead}>
-        <button
-          type="button"
-          aria-expanded={open}
-          aria-label={t(open ? 'api.endpointClose' : 'api.endpointOpen', { name })}
-          onClick={onOpen}
-        >
+        <button type="button" aria-expanded={open} onClick={onOpen}>
           <Chevron size={15} aria-hidden />
           <code className="truncate">{name}</code>
           {isObject(endpoint) && typeof endpoint.summary === 'string' && (
