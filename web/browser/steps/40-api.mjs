@@ -60,11 +60,11 @@ export default async function api(browser, env) {
 
   // A mistake is told at its field; the draft outlives a reload.
   v.expectFault(/422/)
-  await page.getByLabel('URL').fill('nonsense')
+  await page.getByRole('textbox', { name: 'URL' }).fill('nonsense')
   await page.keyboard.press('Tab')
   await page.locator('[aria-invalid="true"]').first().waitFor()
   await v.shot('api-mistake')
-  await page.getByLabel('URL').fill(env.upstream)
+  await page.getByRole('textbox', { name: 'URL' }).fill(env.upstream)
   await page.getByRole('switch', { name: 'Identity, on or off' }).check()
   await page.getByLabel('Path prefix').fill('/hello')
   page.once('dialog', (d) => d.accept())
