@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { createMemoryHistory, createRootRoute, createRoute, createRouter, RouterProvider } from '@tanstack/react-router'
-import { render, screen, waitFor, within } from '@testing-library/react'
+import { configure, render, screen, waitFor, within } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { queryClient } from '../../api/query'
@@ -20,6 +20,9 @@ const catalogue = JSON.parse(readFileSync(join(repo, 'pkg/apidef/catalog.json'),
 }
 const filters = { items: catalogue.filters.map(({ schema: jsonSchema, ...f }) => ({ ...f, jsonSchema })), next: '', total: 0 }
 const full = readFileSync(join(repo, 'pkg/apidef/testdata/full.json'), 'utf8').trim()
+
+// A dialog's code is fetched when it is first opened, which takes its time on a busy machine.
+configure({ asyncUtilTimeout: 10_000 })
 
 /** The network's edge: one API, and what was sent to it. */
 let stored: { text: string; revision: number; by: string }
@@ -111,7 +114,7 @@ it('opened forms that are left without an edit send nothing and offer nothing to
   for (let i = 0; i < 30; i++) await user.tab()
   expect(screen.queryByRole('button', { name: 'Review' })).toBeNull()
   expect(sent).toEqual([])
-}, 30_000)
+}, 60_000)
 
 it('a changed field is published as a merge patch of that field, with the version that was opened', async () => {
   const user = open('/apis/orders?tab=edit')
@@ -125,7 +128,7 @@ it('a changed field is published as a merge patch of that field, with the versio
   await waitFor(() => expect(writes()).toHaveLength(1))
   expect(writes()[0]).toEqual({ method: 'PATCH', path: '/apis/orders', body: '{"listen":{"path":"/o/"}}', ifMatch: '"7"' })
   await screen.findByText(/Live on 1\/1/)
-}, 30_000)
+}, 60_000)
 
 it('a refused field shows what is wrong and gets the focus', async () => {
   const user = open('/apis/orders?tab=edit')
@@ -144,7 +147,7 @@ it('a refused field shows what is wrong and gets the focus', async () => {
   const url = screen.getAllByLabelText('URL')[1] as HTMLElement
   await waitFor(() => expect(url.getAttribute('aria-invalid')).toBe('true'))
   await waitFor(() => expect(document.activeElement).toBe(url))
-}, 30_000)
+}, 60_000)
 
 it('somebody else’s change of another place comes in by itself and is said', async () => {
   const user = open('/apis/orders?tab=edit')
@@ -157,7 +160,7 @@ it('somebody else’s change of another place comes in by itself and is said', a
   await user.click(within(again).getByRole('button', { name: 'Publish' }))
   await waitFor(() => expect(writes()).toHaveLength(2))
   expect(writes()[1]).toMatchObject({ ifMatch: '"8"', body: '{"name":"Orders 주문!"}' })
-}, 30_000)
+}, 60_000)
 
 it('a change of the same place has to be decided', async () => {
   const user = open('/apis/orders?tab=edit')
@@ -169,14 +172,14 @@ it('a change of the same place has to be decided', async () => {
   await user.click(within(choice).getByRole('radio', { name: /Yours/ }))
   await user.click(within(choice).getByRole('button', { name: 'Go on with this choice' }))
   await waitFor(() => expect(screen.getByLabelText<HTMLInputElement>(/^Name/).value).toBe('Orders 주문!'))
-}, 30_000)
+}, 60_000)
 
 it('who may not write sees everything and the reason', async () => {
   open('/apis/orders?tab=edit', ['apis:read'])
   const path = await screen.findByLabelText<HTMLInputElement>(/^Listen path/)
   expect(path.readOnly).toBe(true)
   screen.getByText(/your role lacks the permission apis:write/)
-}, 30_000)
+}, 60_000)
 
 it('sends the whole text only where its order or spelling was changed by hand', () => {
   const base = { stored: '{"a":1,"b":2}', text: '{"a":1,"b":2}', value: { a: 1, b: 2 } } as never
