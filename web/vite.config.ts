@@ -20,7 +20,7 @@ export default defineConfig({
   server: {
     host: '127.0.0.1',
     // SLUICE_URL names a running dashboard, such as that of `make run`.
-    proxy: { '/api': { target: process.env.SLUICE_URL ?? 'http://127.0.0.1:8080', changeOrigin: false } },
+    proxy: { '/api/': { target: process.env.SLUICE_URL ?? 'http://127.0.0.1:8080', changeOrigin: false } },
   },
   preview: { host: '127.0.0.1', headers: { 'Content-Security-Policy': policy } },
   test: {

@@ -141,7 +141,7 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	compiler := route.NewCompiler(order, a.ups)
 	a.bus = bus.New(rdb, keys, bus.Options{Node: me.ID, Name: me.Name, Log: a.log})
 	a.beater = node.NewBeater(fleet.NewWriter(rdb, keys), a.bus, node.Options{
-		Node: me, Version: buildinfo.Version(), Start: a.records.start(rand.Text()), World: a.world, Load: load(counters, a.server, time.Now), Spool: a.records.beat, Log: a.log,
+		Node: me, Version: buildinfo.Version(), Address: a.address, Start: a.records.start(rand.Text()), World: a.world, Load: load(counters, a.server, time.Now), Spool: a.records.beat, Log: a.log,
 	})
 	a.reloader = route.NewReloader(a.world, compiler, a.source, route.Options{Applied: a.applied, Log: a.log})
 	a.subscribe(roots)
@@ -218,6 +218,15 @@ func (a *App) open(ctx context.Context, me *filter.Node) (err error) {
 	a.log.Info("listening", "listener", "data", "address", a.listener.Addr().String(), "node", me.ID, "group", me.Group)
 	a.log.Info("listening", "listener", "admin", "address", a.admin.Addr().String())
 	return nil
+}
+
+// address is where clients call, once the port is open. A host that stands for every
+// address of the machine stays as it is: what callers write there is not known here.
+func (a *App) address() string {
+	if a.listener == nil {
+		return ""
+	}
+	return a.listener.Addr().String()
 }
 
 // policies shows the policies that are live to the session lookup.

@@ -259,7 +259,7 @@ func TestAGatewayServesWhatIsPublished(t *testing.T) {
 	ctx := testenv.Context(t, 5*time.Second)
 	testenv.Eventually(t, 5*time.Second, func() bool {
 		beats, err := fleet.NewReader(b.redis.Client(), b.keys).List(ctx)
-		return err == nil && len(beats) == 1 && beats[0].Generation == 2 && beats[0].State == fleet.Current && beats[0].Source == "live"
+		return err == nil && len(beats) == 1 && beats[0].Generation == 2 && beats[0].Address != "" && beats[0].State == fleet.Current && beats[0].Source == "live"
 	})
 	resp, err := http.Get("http://" + gw.AdminAddr() + "/metrics")
 	if err != nil {

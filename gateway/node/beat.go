@@ -32,8 +32,8 @@ type Notices interface {
 type Options struct {
 	Node    *filter.Node
 	Version string
-	Address string // where clients reach the gateway
-	Start   string // id of this start of the process
+	Address func() string // host:port where clients reach the gateway; nil: not told
+	Start   string        // id of this start of the process
 	Every   time.Duration
 	World   *route.World
 	Load    func() fleet.Load
@@ -147,9 +147,12 @@ func (b *Beater) beat(ctx context.Context) {
 func (b *Beater) say() fleet.Beat {
 	r := b.o.World.Report()
 	beat := fleet.Beat{
-		Node: b.o.Node.ID, Name: b.o.Node.Name, Group: b.o.Node.Group, Service: "gateway", Version: b.o.Version, Address: b.o.Address,
+		Node: b.o.Node.ID, Name: b.o.Node.Name, Group: b.o.Node.Group, Service: "gateway", Version: b.o.Version,
 		Start: b.o.Start, StartedAt: b.since, Epoch: r.Epoch, Generation: r.Generation, Root: r.Root, Rejected: cut(r.Rejected, beatReasons),
 		Source: r.Origin, RedisOK: true /* of a beat that arrives */, Load: b.o.Load(),
+	}
+	if b.o.Address != nil {
+		beat.Address = b.o.Address()
 	}
 	if b.o.Spool != nil {
 		beat.Spool = b.o.Spool()

@@ -98,7 +98,7 @@ func newGateway(t *testing.T, s *testenv.Server) *gateway {
 		g.acks <- a
 	})
 	g.beater = node.NewBeater(fleet.NewWriter(rdb, keys), g.bus, node.Options{
-		Node: &filter.Node{ID: "node-1", Name: "gw-1", Group: "edge"}, Version: "1.2.3", Address: "127.0.0.1:8080", Start: "start-1",
+		Node: &filter.Node{ID: "node-1", Name: "gw-1", Group: "edge"}, Version: "1.2.3", Address: func() string { return "127.0.0.1:8080" }, Start: "start-1",
 		Every: 20 * time.Millisecond, World: g.world, Load: func() fleet.Load { return fleet.Load{RPS: 7, Goroutines: 3} },
 		Spool: func() fleet.Spool { return fleet.Spool{DiskBytes: 9, Dropped: 2} }, Log: slog.New(slog.DiscardHandler),
 	})

@@ -37,6 +37,13 @@ export const pages: Page[] = [
     load: () => import('./pages/overview/Overview'),
   },
   {
+    path: '/apis/$id',
+    title: 'api.title',
+    permission: 'apis:read',
+    parent: '/apis',
+    load: () => import('./pages/apis/Api'),
+  },
+  {
     path: '/gateways',
     title: 'gateways.title',
     group: 'operate',

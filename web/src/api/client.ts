@@ -20,6 +20,11 @@ export class ApiError extends Error {
   }
 }
 
+/** JSON that is sent byte for byte, for documents whose spelling and order have to survive. */
+export class JsonText {
+  constructor(readonly text: string) {}
+}
+
 type Operation = keyof Operations & string
 type Part<O extends Operation, P extends string> = P extends keyof Operations[O] ? Operations[O][P] : never
 type Field<Name extends string, T> = [T] extends [never] ? unknown : { [K in Name]: T }
@@ -28,7 +33,7 @@ type Optional<Name extends string, T> = [T] extends [never] ? unknown : { [K in 
 /** What an operation takes: its path parameters and body, a query where it has one. */
 export type Input<O extends Operation> = Field<'path', Part<O, 'path'>> &
   Optional<'query', Partial<Part<O, 'query'>>> &
-  Field<'body', Part<O, 'body'>> & {
+  Field<'body', [Part<O, 'body'>] extends [never] ? never : Part<O, 'body'> | JsonText> & {
     /** The ETag of the version that was changed. */
     ifMatch?: string
     signal?: AbortSignal
@@ -44,6 +49,8 @@ export interface Answer<T> {
   /** For If-Match; empty if the answer has none. */
   etag: string
   status: number
+  /** The body as it came. */
+  text: string
 }
 
 export const base = '/api/v1'
@@ -108,7 +115,7 @@ export async function exchange<O extends Operation>(operation: O, input?: Input<
     response = await fetch(address(path, given.path, given.query), {
       method,
       headers,
-      body: given.body === undefined ? undefined : JSON.stringify(given.body),
+      body: given.body instanceof JsonText ? given.body.text : given.body === undefined ? undefined : JSON.stringify(given.body),
       signal,
       credentials: 'same-origin',
       cache: 'no-store',
@@ -129,7 +136,7 @@ export async function exchange<O extends Operation>(operation: O, input?: Input<
   }
   heard(true)
   const data = text === '' ? undefined : parse(response, text)
-  return { data: data as Part<O, 'response'>, etag: response.headers.get('ETag') ?? '', status: response.status }
+  return { data: data as Part<O, 'response'>, etag: response.headers.get('ETag') ?? '', status: response.status, text }
 }
 
 function parse(response: Response, text: string): unknown {

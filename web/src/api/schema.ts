@@ -427,6 +427,7 @@ export interface Node {
   service: 'gateway' | 'pump'
   version: string
   group?: string
+  /** host:port on which clients call it; a host such as [::] stands for every address of its machine */
   address?: string
   state: NodeState
   reason?: string

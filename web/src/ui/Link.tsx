@@ -26,7 +26,7 @@ export function Link({ to, look = 'plain', className, children, ...rest }: LinkP
   }
   const { path, search } = split(to)
   return (
-    <RouterLink {...rest} to={path} search={search} className={classes} activeProps={{}}>
+    <RouterLink {...rest} to={path} search={search} className={classes} activeProps={{}} activeOptions={{ exact: true }}>
       {children}
     </RouterLink>
   )

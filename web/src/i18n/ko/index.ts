@@ -1,10 +1,14 @@
+import { api } from './api'
 import { apis } from './apis'
 import { errors } from './errors'
+import { fields } from './fields'
+import { form } from './form'
 import { gateways } from './gateways'
 import { keys } from './keys'
 import { login } from './login'
 import { me } from './me'
 import { overview } from './overview'
+import { publish } from './publish'
 import { requests } from './requests'
 import { revisions } from './revisions'
 import { shell } from './shell'
@@ -13,13 +17,17 @@ import { ui } from './ui'
 
 /** Every area of the console's texts, one file each. */
 export const ko = {
+  api,
   apis,
   errors,
+  fields,
+  form,
   gateways,
   keys,
   login,
   me,
   overview,
+  publish,
   requests,
   revisions,
   shell,

@@ -1,0 +1,28 @@
+/** A revision on its way to the gateways. */
+export const publish = {
+  failed: 'Saved as revision {revision}. Which gateways have it cannot be read now.',
+  gateways: 'Gateways',
+  howKeys: 'Copy {files} from the dashboard’s folder of keys into the gateway’s.',
+  howRedis: 'Set {setting} in {file} to the Redis that this dashboard uses.',
+  howStart: 'Start it with {command}. It loads everything by itself.',
+  late: 'Live on {applied}/{connected} gateways so far · revision {revision}',
+  live: 'Live on {applied}/{connected} gateways · revision {revision}',
+  liveIn: 'Live on {applied}/{connected} gateways · revision {revision} · {time}',
+  look: 'Look again',
+  none: 'Saved. No gateway is connected.',
+  noneHelp: 'It goes live as soon as a gateway is. To connect one:',
+  noReason: 'It did not say why.',
+  notSeen: '{name} has not confirmed (last seen {ago})',
+  notYet: '{name} has not confirmed',
+  notYetMore: '{count|# more gateway has|# more gateways have} not confirmed',
+  othersLive: '{count|# other gateway runs|# other gateways run} it.',
+  reason: '{message} Object {id}, code {code}.',
+  reasonKept: '{message} The version before it keeps serving. Object {id}, code {code}.',
+  rejected: 'Rejected by {count|# gateway|# gateways} · revision {revision}',
+  sending: 'Saved as revision {revision}, on its way to the gateways',
+  toGateways: 'See the gateways',
+  unpublished: 'Saved as revision {revision}, but not published yet.',
+  unpublishedHelp:
+    'Redis, the way to the gateways, does not take it now. It is published by itself when Redis does; until then gateways serve what they have.',
+  waiting: 'Live on {applied}/{connected} gateways · revision {revision}, waiting for the rest',
+} as const

@@ -1,0 +1,256 @@
+import { useState } from 'react'
+import { call } from '../../../api/client'
+import { usePublish } from '../../../api/publish'
+import { useRead } from '../../../api/query'
+import type { RunAnswer } from '../../../api/schema'
+import { labelOf } from '../../../form/schema'
+import { useI18n } from '../../../i18n'
+import { PublishView } from '../../../publish/PublishTicks'
+import { useSession } from '../../../session'
+import { Button } from '../../../ui/Button'
+import { CodeBlock } from '../../../ui/Code'
+import { PlayIcon } from '../../../ui/icons'
+import { Link } from '../../../ui/Link'
+import { Card, Facts as FactList, Row, Stack } from '../../../ui/Page'
+import { Select } from '../../../ui/Select'
+import { EmptyState, ErrorNotice, ErrorState, Notice, Skeleton } from '../../../ui/States'
+import { StatusPill } from '../../../ui/Status'
+import { PasswordInput, TextArea, TextInput } from '../../../ui/TextInput'
+import css from './Api.module.css'
+import { curlOf, type Facts } from './address'
+import type { Version } from './draft'
+
+/** What an API is, where it runs, how it is called and what reached it. */
+export function Overview({ id, version, facts, origin }: { id: string; version: Version; facts: Facts; origin: string }) {
+  const { t } = useI18n()
+  const publish = usePublish(version.revision)
+  return (
+    <Stack>
+      {!facts.active && <Notice>{t('api.disabledNote')}</Notice>}
+      <div className={css.overview}>
+        <Stack>
+          <FactCard version={version} facts={facts} />
+          <Card title={t('api.nodes')}>
+            <PublishView publish={publish} />
+          </Card>
+        </Stack>
+        <Try id={id} facts={facts} origin={origin} key={`${facts.path}${facts.keyHeader}`} />
+      </div>
+      <LastRequests id={id} />
+    </Stack>
+  )
+}
+
+function FactCard({ version, facts }: { version: Version; facts: Facts }) {
+  const i18n = useI18n()
+  const { t, format } = i18n
+  const lines = (all: string[]) => (
+    <span className={css.lines}>
+      {all.map((x) => (
+        <code key={x}>{x}</code>
+      ))}
+    </span>
+  )
+  const auth = { open: 'api.authOpen', key: 'api.authKey', other: 'api.authOther' } as const
+  return (
+    <Card title={t('api.facts')}>
+      <Stack>
+        {facts.description && <p>{facts.description}</p>}
+        <FactList
+          facts={[
+            [t('api.listenPath'), <code key="path">{facts.path}</code>],
+            [t('api.domains'), facts.domains.length > 0 ? lines(facts.domains) : t('api.anyHost')],
+            [t('api.targets'), lines(facts.targets)],
+            [
+              t('api.auth'),
+              facts.auth === 'open' ? (
+                <StatusPill key="auth" shape="triangle" tone="warn">
+                  {t('api.authOpen')}
+                </StatusPill>
+              ) : (
+                <span key="auth">
+                  {t(auth[facts.auth])} {facts.keyHeader && <code>{facts.keyHeader}</code>}
+                </span>
+              ),
+            ],
+            [t('api.groups'), facts.groups.length > 0 ? facts.groups.join(', ') : t('api.everyGroup')],
+            [
+              t('api.filtersOn'),
+              <span key="filters" className={css.chips}>
+                {facts.filters.map((f) => (
+                  <span key={f} className={css.chip}>
+                    {labelOf(['filters', f], i18n)}
+                  </span>
+                ))}
+              </span>,
+            ],
+            [t('api.endpoints'), facts.endpoints > 0 ? format.count(facts.endpoints) : undefined],
+            [
+              t('api.changedAt'),
+              <Link key="revision" to={`/revisions/${version.revision}`} look="quiet">
+                {t('api.changedBy', { revision: String(version.revision), name: version.by, time: format.dateTime(version.at) })}
+              </Link>,
+            ],
+          ]}
+        />
+      </Stack>
+    </Card>
+  )
+}
+
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+function Try({ id, facts, origin }: { id: string; facts: Facts; origin: string }) {
+  const { t } = useI18n()
+  const { can } = useSession()
+  const [method, setMethod] = useState('GET')
+  const [path, setPath] = useState(facts.path)
+  const [key, setKey] = useState('')
+  const [body, setBody] = useState('')
+  const [busy, setBusy] = useState(false)
+  const [done, setDone] = useState<{ answer?: RunAnswer; error?: unknown } | null>(null)
+  const url = `${origin || 'http://GATEWAY'}${path}`
+  const run = async () => {
+    setBusy(true)
+    setDone(null)
+    try {
+      const headers = facts.keyHeader && key ? [[facts.keyHeader, key]] : []
+      const answer = await call('POST /apis/{id}/run', {
+        path: { id },
+        body: { method, path, headers, ...(body && { body }) },
+        timeout: 35_000,
+      })
+      setDone({ answer })
+    } catch (error) {
+      setDone({ error })
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <Card title={t('api.tryIt')}>
+      <Stack>
+        <CodeBlock text={curlOf(url, facts)} label={t('api.curl')} wrap />
+        {!origin && <p className="small muted">{t('api.curlNoAddress')}</p>}
+        <form
+          onSubmit={(e) => {
+            e.preventDefault()
+            if (!busy && can('apis:write')) void run()
+          }}
+        >
+          <Stack>
+            <div className={css.ask}>
+              <Select
+                label={t('api.method')}
+                value={method}
+                onChange={(e) => setMethod(e.target.value)}
+                options={methods.map((m) => ({ value: m, label: m }))}
+              />
+              <TextInput label={t('api.path')} mono value={path} onChange={(e) => setPath(e.target.value)} />
+              {facts.keyHeader && (
+                <PasswordInput
+                  label={t('api.key')}
+                  help={t('api.keyHelp', { header: facts.keyHeader })}
+                  autoComplete="off"
+                  value={key}
+                  onChange={(e) => setKey(e.target.value)}
+                />
+              )}
+              {/^(POST|PUT|PATCH)$/.test(method) && (
+                <TextArea label={t('api.body')} mono rows={4} value={body} onChange={(e) => setBody(e.target.value)} />
+              )}
+            </div>
+            <Row>
+              <Button type="submit" icon={PlayIcon} busy={busy} disabled={can('apis:write') ? false : t('api.writeDenied')}>
+                {t('api.run')}
+              </Button>
+              <span className="small muted">{t('api.tryHelp')}</span>
+            </Row>
+          </Stack>
+        </form>
+        {done?.error !== undefined && <ErrorNotice error={done.error} />}
+        {done?.answer && <Answer answer={done.answer} />}
+      </Stack>
+    </Card>
+  )
+}
+
+function Answer({ answer: a }: { answer: RunAnswer }) {
+  const { t, format } = useI18n()
+  if (a.status === 0) return <Notice tone="bad">{t('api.noAnswer', { reason: a.error ?? '' })}</Notice>
+  const tone = a.status < 300 ? 'ok' : a.status < 400 ? 'info' : a.status < 500 ? 'warn' : 'bad'
+  const shape = a.status < 400 ? 'dot' : a.status < 500 ? 'triangle' : 'square'
+  return (
+    <Stack>
+      <div role="status">
+        <StatusPill shape={shape} tone={tone}>
+          {t('api.answerTime', { status: String(a.status), time: format.duration(a.ms) })}
+        </StatusPill>
+      </div>
+      <CodeBlock label={t('api.headers')} text={a.headers.map((h) => h.join(': ')).join('\n')} />
+      {a.bodyEncoding === 'base64' && a.body && <p className="small muted">{t('api.binary')}</p>}
+      {a.body ? <CodeBlock label={t('api.body')} text={a.body} wrap /> : <p className="small muted">{t('api.emptyBody')}</p>}
+      {a.truncated && <p className="small muted">{t('api.truncated')}</p>}
+    </Stack>
+  )
+}
+
+/** The newest requests that matched the API. */
+function LastRequests({ id }: { id: string }) {
+  const { t, format } = useI18n()
+  const { can } = useSession()
+  const may = can('requests:read')
+  const { data, error, refetch } = useRead('GET /requests', { query: { api: id, limit: 10 } }, { live: true, enabled: may })
+  const all = `/requests?api=${encodeURIComponent(id)}`
+  return (
+    <Card title={t('api.requests')} flush aside={may && <Link to={all}>{t('api.allRequests')}</Link>}>
+      {!may ? (
+        <EmptyState title={t('api.requestsDenied')} />
+      ) : error && !data ? (
+        <ErrorState error={error} onRetry={() => void refetch()} />
+      ) : !data ? (
+        <div style={{ padding: 16 }}>
+          <Skeleton height={120} />
+        </div>
+      ) : data.items.length === 0 ? (
+        <EmptyState title={t('api.noRequests')}>{t('api.noRequestsHelp')}</EmptyState>
+      ) : (
+        <table className={css.requests}>
+          <thead>
+            <tr>
+              <th scope="col">{t('api.time')}</th>
+              <th scope="col">{t('api.request')}</th>
+              <th scope="col">{t('api.status')}</th>
+              <th scope="col" className={css.end}>
+                {t('api.duration')}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {data.items.map((r) => (
+              <tr key={r.id}>
+                <td className="muted">{format.time(r.at)}</td>
+                <td>
+                  <Link to={`/requests/${encodeURIComponent(r.id)}`} look="quiet" className="truncate">
+                    <span className={css.mono}>
+                      {r.method} {r.path}
+                    </span>
+                  </Link>
+                </td>
+                <td>
+                  <StatusPill
+                    shape={r.status >= 500 || r.status === 0 ? 'square' : r.status >= 400 ? 'triangle' : 'dot'}
+                    tone={r.status >= 500 || r.status === 0 ? 'bad' : r.status >= 400 ? 'warn' : 'ok'}
+                  >
+                    {r.status || '–'}
+                  </StatusPill>
+                </td>
+                <td className={css.end}>{format.duration(r.totalMs)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Card>
+  )
+}
