@@ -4,6 +4,7 @@ import { gateways } from './gateways'
 import { keys } from './keys'
 import { login } from './login'
 import { me } from './me'
+import { newApi } from './new-api'
 import { overview } from './overview'
 import { publish } from './publish'
 import { requests } from './requests'
@@ -20,6 +21,7 @@ export const en = {
   keys,
   login,
   me,
+  newApi,
   overview,
   publish,
   requests,
