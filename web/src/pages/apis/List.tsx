@@ -41,27 +41,25 @@ export default function Apis() {
     <>
       <PageHeader title={t('apis.title')} actions={add} />
       <Card flush>
-        <div className={css.bar}>
-          <FilterBar
-            placeholder={t('apis.search')}
-            q={url.q}
-            onSearch={(q) => setUrl({ q })}
-            filters={[
-              {
-                id: 'state',
-                label: t('apis.state'),
-                options: [
-                  { value: 'active', label: t('apis.stateActive') },
-                  { value: 'disabled', label: t('apis.stateDisabled') },
-                ],
-              },
-            ]}
-            values={{ state: url.state }}
-            onFilter={(_, state) => setUrl({ state: state as 'active' | 'disabled' | undefined })}
-            total={list.loading ? undefined : list.total}
-            totalExact={list.totalExact}
-          />
-        </div>
+        <FilterBar
+          placeholder={t('apis.search')}
+          q={url.q}
+          onSearch={(q) => setUrl({ q })}
+          filters={[
+            {
+              id: 'state',
+              label: t('apis.state'),
+              options: [
+                { value: 'active', label: t('apis.stateActive') },
+                { value: 'disabled', label: t('apis.stateDisabled') },
+              ],
+            },
+          ]}
+          values={{ state: url.state }}
+          onFilter={(_, state) => setUrl({ state: state as 'active' | 'disabled' | undefined })}
+          total={list.loading ? undefined : list.total}
+          totalExact={list.totalExact}
+        />
         <DataTable<API>
           label={t('apis.title')}
           columns={columns(nodes)(t)}

@@ -47,7 +47,9 @@ function Created({
 }) {
   const { t } = useI18n()
   const { data, error, refetch } = useRead('GET /apis/{id}', { path: { id } })
-  useEffect(() => window.scrollTo(0, 0), [])
+  useEffect(() => {
+    window.scrollTo(0, 0)
+  }, [])
   if (data) return <Result api={data} revision={revision ?? data.meta.revision} problems={problems} onAnother={onAnother} />
   return (
     <>

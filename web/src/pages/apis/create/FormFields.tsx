@@ -1,3 +1,4 @@
+import type { FocusEvent } from 'react'
 import { useI18n } from '../../../i18n'
 import { Button } from '../../../ui/Button'
 import { RadioCards, Switch } from '../../../ui/Choice'
@@ -53,7 +54,8 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
         maxLength={200}
         value={fields.name}
         onChange={(e) => onChange({ name: e.target.value })}
-        onBlur={() => {
+        onBlur={(e) => {
+          if (sends(e)) return
           left('name')
           if (fields.path) checkPlace('path')
         }}
@@ -63,18 +65,19 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
         <TextInput
           name="upstream"
           label={t('newApi.upstream')}
-          help={probe.verdict.checking ? t('newApi.checking') : t('newApi.upstreamHelp')}
+          help={t('newApi.upstreamHelp')}
           required
           mono
           inputMode="url"
           placeholder="http://10.0.0.5:3000"
           value={fields.upstream}
           onChange={(e) => onChange({ upstream: e.target.value })}
-          onBlur={() => !asked(probe.verdict) && tryUpstream()}
+          onBlur={(e) => !sends(e) && !asked(probe.verdict) && tryUpstream()}
           error={faults.upstream}
           warning={probe.verdict.warning}
           good={probe.verdict.good}
         />
+        <Room verdict={probe.verdict} fault={faults.upstream} />
         {probe.verdict.warning && (
           <div className={css.aside}>
             <Button small look="ghost" onClick={tryUpstream}>
@@ -92,24 +95,25 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
         placeholder="api.example.com"
         value={fields.domain}
         onChange={(e) => onChange({ domain: e.target.value })}
-        onBlur={() => checkPlace('domain')}
+        onBlur={(e) => !sends(e) && checkPlace('domain')}
         error={faults.domain}
       />
       <div>
         <TextInput
           name="path"
           label={t('newApi.listenPath')}
-          help={place.checking ? t('newApi.checking') : t('newApi.listenPathHelp')}
+          help={t('newApi.listenPathHelp')}
           required
           mono
           placeholder="/orders/"
           value={fields.path}
           onChange={(e) => onChange({ path: e.target.value })}
-          onBlur={() => checkPlace('path')}
+          onBlur={(e) => !sends(e) && checkPlace('path')}
           error={faults.path ?? place.error}
           warning={place.warning}
           good={place.good}
         />
+        <Room verdict={place} fault={faults.path} />
         {place.other && (
           <div className={css.aside}>
             <Link to={`/apis/${place.other.id}`}>{t('newApi.otherApi', { name: place.other.name })}</Link>
@@ -159,4 +163,16 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
       </div>
     </>
   )
+}
+
+/** Whether a field is left by pressing the button that sends: what the form says would then move the button away. */
+function sends(e: FocusEvent): boolean {
+  return e.relatedTarget instanceof HTMLButtonElement && e.relatedTarget.type === 'submit'
+}
+
+/** The place of a verdict that is not there yet, so that nothing moves when it comes. */
+function Room({ verdict, fault }: { verdict: Verdict; fault: string | undefined }) {
+  const { t } = useI18n()
+  if (fault || verdict.error || verdict.warning || verdict.good) return null
+  return <div className={css.room}>{verdict.checking && t('newApi.checking')}</div>
 }

@@ -208,7 +208,9 @@ function Unknown({ sent, error, onFound }: { sent: Definition; error: unknown; o
   const [looking, setLooking] = useState(false)
   const [failed, setFailed] = useState<unknown>(null)
   const box = useRef<HTMLDivElement>(null)
-  useEffect(() => box.current?.scrollIntoView({ block: 'nearest' }), [])
+  useEffect(() => {
+    box.current?.scrollIntoView({ block: 'nearest' })
+  }, [])
   const look = () => {
     setLooking(true)
     setFailed(null)
