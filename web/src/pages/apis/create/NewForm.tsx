@@ -36,7 +36,7 @@ export function faultsOf(f: Fields, opened: boolean, { t }: I18n): Faults {
   const faults: Faults = {}
   if (!f.name.trim()) faults.name = t('newApi.nameMissing')
   if (!f.upstream.trim()) faults.upstream = t('newApi.upstreamMissing')
-  else if (!/^https?:\/\/[^\s/?#]+/i.test(f.upstream.trim())) faults.upstream = t('newApi.upstreamInvalid')
+  else if (!/^https?:\/\/[^\s/?#@]+(?:[/?#]|$)/i.test(f.upstream.trim())) faults.upstream = t('newApi.upstreamInvalid')
   if (/[\s/]|:\/\//.test(f.domain.trim()) || /^[^[\]:]+:\d+$/.test(f.domain.trim())) faults.domain = t('newApi.domainInvalid')
   if (!f.path.trim()) faults.path = t('newApi.pathMissing')
   else if (!f.path.trim().startsWith('/')) faults.path = t('newApi.pathSlash')
