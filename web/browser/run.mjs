@@ -21,7 +21,7 @@ const env = {
 const browser = await openBrowser()
 let failed = 0
 for (const file of readdirSync(folder).sort()) {
-  if (!file.endsWith('.mjs') || !file.includes(wanted)) continue
+  if (!file.endsWith('.mjs') || !wanted.split(',').some((w) => file.includes(w))) continue
   const { default: step } = await import(new URL(file, folder))
   const begun = Date.now()
   let error = ''
