@@ -1,8 +1,6 @@
 /** The page that creates an API, and what it shows afterwards. */
 export const newApi = {
-  advanced: 'Only letters a–z, digits, - and _ are suggested; any path works.',
   another: 'Create another API',
-  anyHost: 'any host',
   auth: 'Authentication',
   authKey: 'API key',
   authKeyHelp: 'Callers show a key in the header Authorization.',
@@ -73,10 +71,8 @@ export const newApi = {
   probeSick: '{gateway} reaches it, but it answers {status}',
   run: 'Run',
   runFailed: 'No answer came through the gateway: {error}',
-  runHint: 'Runs through {gateway}.',
   runLater: 'Possible as soon as a gateway runs it.',
   runTitle: 'Answer',
-  settled: 'Look at the whole definition',
   shadowed: 'Overlaps with “{name}” ({path}), which takes requests such as {example}.',
   shadows: 'Takes requests such as {example} from “{name}” ({path}).',
   strip: 'Strip the listen path',

@@ -2,9 +2,7 @@ import type { newApi as en } from '../en/new-api'
 import type { Translation } from '../types'
 
 export const newApi: Translation<typeof en> = {
-  advanced: '경로는 a–z, 숫자, -, _ 문자로 제안합니다. 다른 경로도 쓸 수 있습니다.',
   another: '다른 API 만들기',
-  anyHost: '모든 호스트',
   auth: '인증 방식',
   authKey: 'API 키',
   authKeyHelp: '호출자가 Authorization 헤더에 키를 제시합니다.',
@@ -75,10 +73,8 @@ export const newApi: Translation<typeof en> = {
   probeSick: '{gateway}에서 연결되지만 {status:으로/로} 응답합니다',
   run: '실행',
   runFailed: '게이트웨이를 통한 응답이 없습니다: {error}',
-  runHint: '{gateway:을/를} 통해 실행합니다.',
   runLater: '게이트웨이에 적용되는 즉시 실행할 수 있습니다.',
   runTitle: '응답',
-  settled: '전체 정의 보기',
   shadowed: '“{name}”({path}) API와 겹칩니다. {example} 같은 요청은 그 API가 받습니다.',
   shadows: '{example} 같은 요청을 “{name}”({path}) API 대신 받습니다.',
   strip: '리슨 경로 제거',
