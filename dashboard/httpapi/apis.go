@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/base64"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -71,12 +72,12 @@ func (a *api) apiStatus(c *call) error {
 
 // runRequest is a request to send through a gateway.
 type runRequest struct {
-	Node    string      `json:"node"`    // id of the gateway; "" is any
-	Method  string      `json:"method"`  // default GET
-	Host    string      `json:"host"`    // default: the API's first domain
-	Path    string      `json:"path"`    // with the listen path, and a query; default: the listen path
-	Headers [][2]string `json:"headers"` // in their order
-	Body    string      `json:"body"`
+	Node    string     `json:"node"`    // id of the gateway; "" is any
+	Method  string     `json:"method"`  // default GET
+	Host    string     `json:"host"`    // default: the API's first domain
+	Path    string     `json:"path"`    // with the listen path, and a query; default: the listen path
+	Headers [][]string `json:"headers"` // name and value, in their order
+	Body    string     `json:"body"`
 }
 
 // runAnswer is what came back.
@@ -129,7 +130,13 @@ func (a *api) runAPI(c *call) error {
 
 // request fills in what the definition says and keeps to the API's own path.
 func (in *runRequest) request(d *apidef.Definition) (notice.Run, error) {
-	req := notice.Run{Method: in.Method, Host: in.Host, Target: in.Path, Headers: in.Headers, Body: []byte(in.Body)}
+	req := notice.Run{Method: in.Method, Host: in.Host, Target: in.Path, Body: []byte(in.Body)}
+	for i, h := range in.Headers {
+		if len(h) != 2 {
+			return req, fault.New(fault.Unprocessable, "run.header_invalid", "a header is a list of its name and its value, such as [\"Accept\", \"*/*\"]").At("/headers/" + strconv.Itoa(i))
+		}
+		req.Headers = append(req.Headers, [2]string{h[0], h[1]})
+	}
 	if req.Method == "" {
 		req.Method = http.MethodGet
 	}

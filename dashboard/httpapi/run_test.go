@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ func TestARunKeepsToTheAPIsOwnPath(t *testing.T) {
 		{"a template", templated, runRequest{Path: "/shops/7/orders"}, "GET localhost /shops/7/orders"},
 		{"a template without values", templated, runRequest{}, "run.path_missing"},
 		{"outside of a template", templated, runRequest{Path: "/stock"}, "run.path_outside"},
+		{"a header without a value", plain, runRequest{Headers: [][]string{{"Accept"}}}, "run.header_invalid"},
 		{"the root", root, runRequest{Path: "/anything"}, "GET localhost /anything"},
 	} {
 		r, err := c.in.request(&c.d)
@@ -52,7 +54,7 @@ func TestGatewaysRunAndProbe(t *testing.T) {
 		if err := json.Unmarshal(payload, &r); err != nil {
 			return nil, err
 		}
-		return notice.RunReply{Status: 418, Millis: 3, Headers: [][2]string{{"Set-Cookie", "a"}, {"Set-Cookie", "b"}}, Body: append([]byte(r.Target), r.Body...)}, nil
+		return notice.RunReply{Status: 418, Millis: 3, Headers: [][2]string{{"Set-Cookie", "a"}, {"Set-Cookie", "b"}}, Body: fmt.Appendf(nil, "%s%s%q", r.Target, r.Body, r.Headers)}, nil
 	})
 	node.Handle(notice.ProbeCommand, func(context.Context, json.RawMessage) (any, error) {
 		return notice.ProbeReply{Status: 204, Millis: 4}, nil
@@ -63,8 +65,8 @@ func TestGatewaysRunAndProbe(t *testing.T) {
 	c.do("POST", "/apis", definition("Orders", "/orders/")).want(t, 201, "")
 	testenv.Eventually(t, 10*time.Second, func() bool { return c.do("POST", "/apis/orders/run", "{}").status == 200 })
 	var got runAnswer
-	c.do("POST", "/apis/orders/run", `{"path":"/orders/1","body":"é"}`).want(t, 200, "").into(t, &got)
-	if got.Status != 418 || got.Body != "/orders/1é" || got.Encoding != "utf-8" || len(got.Headers) != 2 {
+	c.do("POST", "/apis/orders/run", `{"path":"/orders/1","body":"é","headers":[["Authorization","s"],["X-A",""]]}`).want(t, 200, "").into(t, &got)
+	if got.Status != 418 || got.Body != `/orders/1é[["Authorization" "s"] ["X-A" ""]]` || got.Encoding != "utf-8" || len(got.Headers) != 2 {
 		t.Errorf("got %+v", got)
 	}
 	if a := c.do("POST", "/upstreams/probe", `{"url":"http://x/"}`).want(t, 200, ""); a.body != `{"status":204,"ms":4,"gateway":"gateway one"}`+"\n" {

@@ -2,7 +2,7 @@ import type { ComponentType } from 'react'
 import type { PlainKey } from './i18n'
 import type { Permission } from './session'
 import type { Icon } from './ui/cx'
-import { HistoryIcon, OverviewIcon, ServerIcon } from './ui/icons'
+import { HistoryIcon, OverviewIcon, RouteIcon, ServerIcon } from './ui/icons'
 
 /** The groups of the navigation, by what a person is about to do. */
 export type Group = 'build' | 'observe' | 'operate' | 'admin'
@@ -35,6 +35,22 @@ export const pages: Page[] = [
     icon: OverviewIcon,
     go: 'o',
     load: () => import('./pages/overview/Overview'),
+  },
+  {
+    path: '/apis',
+    title: 'apis.title',
+    group: 'build',
+    icon: RouteIcon,
+    permission: 'apis:read',
+    go: 'a',
+    load: () => import('./pages/apis/List'),
+  },
+  {
+    path: '/apis/new',
+    title: 'newApi.title',
+    permission: 'apis:write',
+    parent: '/apis',
+    load: () => import('./pages/apis/create/Create'),
   },
   {
     path: '/apis/$id',

@@ -7,6 +7,7 @@ import { gateways } from './gateways'
 import { keys } from './keys'
 import { login } from './login'
 import { me } from './me'
+import { newApi } from './new-api'
 import { overview } from './overview'
 import { publish } from './publish'
 import { requests } from './requests'
@@ -26,6 +27,7 @@ export const en = {
   keys,
   login,
   me,
+  newApi,
   overview,
   publish,
   requests,
