@@ -22,8 +22,8 @@ export interface Page {
   go?: string
   /** The path of the page above it, in the breadcrumb. */
   parent?: string
-  /** Fetched when it is first needed. */
-  load: () => Promise<{ default: ComponentType }>
+  /** Fetched when it is first needed. Absent: the page above draws it, and stays as it is behind it. */
+  load?: () => Promise<{ default: ComponentType }>
 }
 
 /** Every page, in the order of the navigation. Which comes first in a group is decided here and nowhere else. */

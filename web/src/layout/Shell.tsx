@@ -28,7 +28,7 @@ export function Shell() {
   const [help, setHelp] = useState(false)
   const go = useGo()
   useDocumentTitle(page)
-  useFocusOnNavigation()
+  useFocusOnNavigation(page)
   useShortcuts({
     'mod+k': () => setPalette(true),
     '?': () => setHelp(true),
@@ -82,16 +82,18 @@ function useDocumentTitle(page: Page | undefined): void {
 }
 
 /** After navigation the new page's heading has the focus, so that it is read and Tab goes on from there. */
-function useFocusOnNavigation(): void {
-  const pathname = useRouterState({ select: (s) => s.resolvedLocation?.pathname })
+function useFocusOnNavigation(page: Page | undefined): void {
+  const pathname = useRouterState({ select: (s) => s.resolvedLocation?.pathname })?.replace(/\/$/, '')
+  // What a page draws over itself, such as a drawer, takes and gives back the focus by itself.
+  const place = page?.load ? pathname : page?.parent
   const before = useRef<string | undefined>(undefined)
   useEffect(() => {
-    const first = before.current === undefined
-    before.current = pathname
+    const first = before.current === undefined || before.current === place
+    before.current = place
     if (first || document.querySelector('[role="dialog"]')) return
     const main = document.getElementById('main')
     ;(main?.querySelector<HTMLElement>('h1[tabindex]') ?? main)?.focus({ preventScroll: true })
-  }, [pathname])
+  }, [place])
 }
 
 function JumpPalette({
