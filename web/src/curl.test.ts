@@ -10,7 +10,9 @@ it.each([
   ['http://a/b?c=1&d', "'http://a/b?c=1&d'"],
 ])('%j is one word: %s', (word, want) => expect(quote(word)).toBe(want))
 
-it.each(['Authorization', 'cookie', 'X-Api-Key', 'x-auth-token', 'X-Hub-Signature'])('%s is secret', (n) => expect(isSecret(n)).toBe(true))
+it.each(['Authorization', 'cookie', 'X-Api-Key', 'x-auth-token', 'X-Hub-Signature'])('%s is secret', (n) =>
+  expect(isSecret(n)).toBe(true),
+)
 it.each(['Accept', 'Content-Type', 'User-Agent'])('%s is not', (n) => expect(isSecret(n)).toBe(false))
 
 it('sends a request again without its secrets', () => {

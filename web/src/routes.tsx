@@ -2,7 +2,7 @@ import type { ComponentType } from 'react'
 import type { PlainKey } from './i18n'
 import type { Permission } from './session'
 import type { Icon } from './ui/cx'
-import { OverviewIcon } from './ui/icons'
+import { KeyIcon, OverviewIcon, RequestsIcon } from './ui/icons'
 
 /** The groups of the navigation, by what a person is about to do. */
 export type Group = 'build' | 'observe' | 'operate' | 'admin'
@@ -36,6 +36,33 @@ export const pages: Page[] = [
     go: 'o',
     load: () => import('./pages/overview/Overview'),
   },
+  {
+    path: '/keys',
+    title: 'keys.title',
+    group: 'build',
+    icon: KeyIcon,
+    permission: 'keys:read',
+    go: 'k',
+    load: () => import('./pages/keys/Keys'),
+  },
+  {
+    path: '/keys/new',
+    title: 'keys.new',
+    permission: 'keys:write',
+    parent: '/keys',
+    load: () => import('./pages/keys/NewKey'),
+  },
+  { path: '/keys/$id', title: 'keys.one', permission: 'keys:read', parent: '/keys', load: () => import('./pages/keys/Key') },
+  {
+    path: '/requests',
+    title: 'requests.title',
+    group: 'observe',
+    icon: RequestsIcon,
+    permission: 'requests:read',
+    go: 'r',
+    load: () => import('./pages/requests/Requests'),
+  },
+  { path: '/requests/$id', title: 'requests.one', permission: 'requests:read', parent: '/requests' },
   { path: '/me', title: 'me.title', load: () => import('./pages/me/Me') },
   // routes end
 ]

@@ -27,6 +27,10 @@ describe('a recorded body', () => {
     expect(shown).toEqual({ kind: 'hex', text: `00000000  ${'50 4e 47 00 ff'.padEnd(48)}  PNG..` })
   })
   it('has a line for each sixteen bytes', () => {
-    expect(hexDump(new Uint8Array(33)).split('\n').map((l) => l.slice(0, 8))).toEqual(['00000000', '00000010', '00000020'])
+    expect(
+      hexDump(new Uint8Array(33))
+        .split('\n')
+        .map((l) => l.slice(0, 8)),
+    ).toEqual(['00000000', '00000010', '00000020'])
   })
 })
