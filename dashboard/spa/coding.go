@@ -17,8 +17,7 @@ func codings() [2]coding {
 
 // hidden tells whether a file is there for another one's sake only.
 func hidden(name string) bool {
-	base := path.Base(name)
-	return strings.HasPrefix(base, ".") || strings.HasSuffix(base, ".br") || strings.HasSuffix(base, ".gz")
+	return strings.Contains("/"+name, "/.") || strings.HasSuffix(name, ".br") || strings.HasSuffix(name, ".gz")
 }
 
 // kind is the media type of a file by its name.

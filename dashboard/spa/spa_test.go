@@ -62,7 +62,7 @@ func TestServing(t *testing.T) {
 func TestFilesAreSentCompressedToWhoTakesThem(t *testing.T) {
 	h, err := New(fstest.MapFS{
 		"index.html": {Data: []byte("<!doctype html>")}, "index.html.br": {Data: []byte("page, br")}, "index.html.gz": {Data: []byte("page, gzip")},
-		"assets/a.js": {Data: []byte("let a")}, "assets/a.js.gz": {Data: []byte("a, gzip")},
+		".vite/manifest.json": {Data: []byte("{}")}, "assets/a.js": {Data: []byte("let a")}, "assets/a.js.gz": {Data: []byte("a, gzip")},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestFilesAreSentCompressedToWhoTakesThem(t *testing.T) {
 	if len(tags) != 5 {
 		t.Errorf("5 forms have the entity tags %v", tags)
 	}
-	for _, path := range []string{"/index.html.br", "/assets/a.js.gz", "/.gitkeep"} {
+	for _, path := range []string{"/index.html.br", "/assets/a.js.gz", "/.gitkeep", "/.vite/manifest.json"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != 404 {

@@ -130,13 +130,14 @@ func newPage(_ string, args []string) (*thing, error) {
 	name := args[0]
 	area := strings.ToLower(name)
 	dir := "web/src/pages/" + area + "/"
-	line := fmt.Sprintf("{ path: '/%s', title: '%s', load: () => import('./pages/%s/%s') },", area, area, area, name)
+	line := fmt.Sprintf("{ path: '/%s', title: '%s.title', load: () => import('./pages/%s/%s') },", area, area, area, name)
 	return &thing{
 		files: map[string]string{
 			dir + name + ".tsx": "page.tsx.tmpl", dir + name + ".test.tsx": "page.test.tsx.tmpl",
+			"web/src/i18n/en/" + area + ".ts": "page.en.ts.tmpl", "web/src/i18n/ko/" + area + ".ts": "page.ko.ts.tmpl",
 			"scripts/changelog/unreleased/page-" + area + ".md": "changelog.md.tmpl",
 		},
-		data: map[string]string{"Name": name, "What": "the page " + name},
+		data: map[string]string{"Name": name, "Area": area, "What": "the page " + name},
 		list: "web/src/routes.tsx",
 		hint: line,
 		enter: func(text string) (string, error) {
@@ -146,6 +147,9 @@ func newPage(_ string, args []string) (*thing, error) {
 			}
 			return text[:at] + line + "\n  " + text[at:], nil
 		},
-		next: []string{"say what it shows in its test, which fails until then", "give its line a permission and a place in the navigation", "one step in deploy/e2e/browser"},
+		next: []string{
+			"add its texts to web/src/i18n/en/index.ts and ko/index.ts, and translate them", "say what it shows in its test, which fails until then",
+			"give its line a permission and a place in the navigation", "one step in web/browser/steps",
+		},
 	}, nil
 }

@@ -30,4 +30,8 @@ export function compress(dir) {
   }
 }
 
-if (process.argv[1] === import.meta.filename) compress(process.argv[2] ?? new URL('../dist', import.meta.url).pathname)
+if (process.argv[1] === import.meta.filename) {
+  const dist = process.argv[2] ?? new URL('../dist', import.meta.url).pathname
+  compress(dist)
+  writeFileSync(join(dist, '.gitkeep'), '') // committed, so that Go builds without Node; the build empties the folder
+}

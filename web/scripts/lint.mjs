@@ -21,7 +21,7 @@ export function faults(path, text) {
     at(/from '@tabler\/icons-react'/g, 'import one icon from dist/esm/icons, not all of them')
   }
   if (/^src\/(?!i18n\/).*\.tsx?$/.test(path) && !/\.test\.tsx?$/.test(path)) {
-    at(/[\u3131-\uD79D]/g, 'Korean stands in src/i18n only')
+    at(/[\u3131-\uD79D]+/g, 'Korean stands in src/i18n only')
   }
   if (path.startsWith('src/pages/') && !/\.test\.tsx$/.test(path)) {
     at(/\bstyle=\{\{[^}]*(#[0-9a-f]{3}|rgb)/gi, 'a colour is a token of src/styles/tokens.css')

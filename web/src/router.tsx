@@ -3,10 +3,11 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
-  Navigate,
   Outlet,
+  useNavigate,
   useRouterState,
 } from '@tanstack/react-router'
+import { useEffect, useRef } from 'react'
 import { useLiveCache } from './api/query'
 import { useI18n } from './i18n'
 import { Crash } from './layout/Crash'
@@ -34,18 +35,26 @@ const root = createRootRoute({
 /** Lets in who is signed in; sends everybody else to the sign-in, and back afterwards. */
 function Gate() {
   const { data: session, error, isPending, refetch } = useSessionQuery()
-  const here = useRouterState({ select: (s) => s.location.href })
   useLiveCache(Boolean(session && !session.mustChangePassword))
   if (isPending) return <Opening />
   if (session === undefined) return <ErrorState error={error} onRetry={() => void refetch()} />
-  if (!session || session.mustChangePassword) {
-    return <Navigate to="/login" search={(here === '/' ? {} : { next: here }) as never} replace />
-  }
+  if (!session || session.mustChangePassword) return <ToSignIn />
   return (
     <SessionProvider session={session}>
       <Shell />
     </SessionProvider>
   )
+}
+
+/** Goes to the sign-in once, and remembers whence: the address that was there first, not those on the way. */
+function ToSignIn() {
+  const navigate = useNavigate()
+  const from = useRef(useRouterState({ select: (s) => s.location.href }))
+  useEffect(() => {
+    const next = from.current
+    void navigate({ to: '/login', search: (next === '/' ? {} : { next }) as never, replace: true })
+  }, [navigate])
+  return <Opening />
 }
 
 function Opening() {

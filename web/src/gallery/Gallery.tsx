@@ -26,7 +26,7 @@ export default function Gallery() {
   const { density } = usePrefs()
   const dark = useTheme() === 'dark'
   return (
-    <main style={{ maxWidth: 1240, margin: '0 auto', padding: '24px 16px 80px' }}>
+    <main data-gallery style={{ maxWidth: 1240, margin: '0 auto', padding: '24px 16px 80px' }}>
       <PageHeader
         title="src/ui"
         state={<StatusPill state="active" />}
@@ -97,7 +97,6 @@ export default function Gallery() {
         </Columns>
         <Notices />
         <TabsPart />
-        <Tables />
         <Part title="Editor">
           <JsonEditor
             label={t('ui.editorLabel')}
@@ -108,6 +107,7 @@ export default function Gallery() {
             problems={[{ path: '/upstream/targets/0/url', text: 'This is not reachable.', severity: 'warning' }]}
           />
         </Part>
+        <Tables />
       </Stack>
     </main>
   )

@@ -19,7 +19,7 @@ function word(w: string): Final {
   }
   if (/(l|le)$/.test(w)) return 'l'
   if (/(m|n|ng|me|ne)$/.test(w)) return 'other'
-  if (/[aeiou](p|t|k|c|b|g|ck)$/.test(w)) return 'other'
+  if (/[aeiou](p|t|k|c|b|ck)$/.test(w)) return 'other'
   return 'none'
 }
 

@@ -40,7 +40,7 @@ export function Top({
         Sluice
         <small title={t('shell.org', { org: session.org })}>{session.org}</small>
       </Link>
-      <button type="button" className={css.jump} onClick={onJump} aria-label={t('shell.palette')}>
+      <button type="button" className={css.jump} onClick={onJump}>
         <SearchIcon size={16} aria-hidden />
         <span>{t('shell.palettePlaceholder')}</span>
         <kbd aria-hidden>{modKey() === '⌘' ? '⌘K' : 'Ctrl K'}</kbd>

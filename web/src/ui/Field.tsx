@@ -65,7 +65,7 @@ export function Notes({ id, help, error, warning, good }: FieldProps & { id: str
           {help}
         </div>
       )}
-      <div aria-live="polite">
+      <div aria-live="polite" className={css.live}>
         {error && (
           <div id={`${id}e`} className={css.error}>
             <AlertIcon size={14} aria-hidden />

@@ -1,6 +1,6 @@
 import '@mantine/core/styles/Popover.css'
 import { Popover } from '@mantine/core'
-import { useId, useState } from 'react'
+import { useState } from 'react'
 import { useI18n } from '../i18n'
 import { Checkbox } from './Choice'
 import { cx } from './cx'
@@ -36,7 +36,6 @@ function Box(props: MultiPickProps) {
   const { t } = useI18n()
   const [open, setOpen] = useState(false)
   const [typed, setTyped] = useState('')
-  const listId = useId()
   const wanted = typed.trim().toLowerCase()
   const shown = onSearch || !wanted ? options : options.filter((o) => `${o.label} ${o.value}`.toLowerCase().includes(wanted))
   const names = value.map((v) => options.find((o) => o.value === v)?.label ?? v)
@@ -48,6 +47,7 @@ function Box(props: MultiPickProps) {
       offset={4}
       width="target"
       trapFocus
+      withRoles={false}
       returnFocus
       classNames={{ dropdown: floating.panel }}
       transitionProps={{ duration: 80 }}
@@ -55,7 +55,7 @@ function Box(props: MultiPickProps) {
       <Field {...field}>
         {({ 'aria-required': _required, 'aria-invalid': _invalid, ...control }) => (
           <div className={css.wrap}>
-            <Popover.Target popupType="dialog">
+            <Popover.Target>
               <button type="button" {...control} className={cx(css.input, css.pick)} onClick={() => setOpen(!open)}>
                 <span className={cx('truncate', names.length === 0 && own.empty)}>
                   {names.length === 0
@@ -70,7 +70,7 @@ function Box(props: MultiPickProps) {
           </div>
         )}
       </Field>
-      <Popover.Dropdown aria-label={field.label}>
+      <Popover.Dropdown role="dialog" aria-label={field.label}>
         <input
           className={cx(css.input, own.search)}
           aria-label={t('ui.search')}
@@ -82,7 +82,7 @@ function Box(props: MultiPickProps) {
             onSearch?.(e.target.value)
           }}
         />
-        <fieldset id={listId} className={floating.options} aria-label={field.label}>
+        <fieldset className={floating.options} aria-label={field.label}>
           {shown.length === 0 && <div className={floating.none}>{t('ui.noOptions')}</div>}
           {shown.map((o) => (
             <div key={o.value} className={own.option}>

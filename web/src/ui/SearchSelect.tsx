@@ -57,11 +57,12 @@ function Box(props: SearchSelectProps) {
       <Field {...field}>
         {(control) => (
           <div className={css.wrap}>
-            <Combobox.Target>
+            <Combobox.Target withExpandedAttribute>
               <input
                 {...control}
                 role="combobox"
                 aria-expanded={box.dropdownOpened}
+                aria-controls={box.dropdownOpened ? (box.listId ?? undefined) : undefined}
                 className={css.input}
                 autoComplete="off"
                 spellCheck={false}

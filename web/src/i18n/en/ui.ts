@@ -23,7 +23,7 @@ export const ui = {
   errorDetails: 'Details',
   errorKeeps: 'Gateways keep serving; only this view is affected.',
   errorTitle: 'This could not be loaded',
-  filterBy: 'Filter by {name}',
+  filterBy: 'Filter: {name}',
   help: 'Help',
   hidePassword: 'Hide the password',
   increase: 'Increase',

@@ -25,7 +25,7 @@ export const ui: Translation<typeof en> = {
   errorDetails: '자세히',
   errorKeeps: '게이트웨이는 계속 동작합니다. 이 화면만 영향을 받습니다.',
   errorTitle: '불러오지 못했습니다',
-  filterBy: '{name:으로/로} 필터',
+  filterBy: '필터: {name}',
   help: '도움말',
   hidePassword: '비밀번호 숨기기',
   increase: '증가',

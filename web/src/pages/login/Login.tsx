@@ -1,5 +1,4 @@
-import { Navigate } from '@tanstack/react-router'
-import { type ReactNode, useEffect } from 'react'
+import { type ReactNode, useEffect, useRef } from 'react'
 import { useI18n } from '../../i18n'
 import { Logo } from '../../layout/Logo'
 import { languageName } from '../../layout/language'
@@ -7,6 +6,7 @@ import { setPrefs, useTheme } from '../../prefs'
 import { safeNext, useSessionQuery } from '../../session'
 import { Button, IconButton } from '../../ui/Button'
 import { MoonIcon, SunIcon } from '../../ui/icons'
+import { useGo } from '../../ui/Link'
 import { text, useUrl } from '../../url'
 import { FirstPassword } from './FirstPassword'
 import css from './Login.module.css'
@@ -22,7 +22,13 @@ export default function Login() {
   useEffect(() => {
     document.title = `${title} · Sluice`
   }, [title])
-  if (session && !change) return <Navigate to={safeNext(next)} replace />
+  const go = useGo()
+  const target = useRef(safeNext(next)) // the address changes while the next page is on its way
+  const done = Boolean(session) && !change
+  useEffect(() => {
+    if (done) go(target.current, { replace: true })
+  }, [done, go])
+  if (done) return null
   return <Frame title={title}>{change ? <FirstPassword login={session.user.login} /> : <SignIn left={next !== ''} />}</Frame>
 }
 

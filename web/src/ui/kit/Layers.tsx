@@ -4,7 +4,7 @@ import '@mantine/core/styles/Paper.css'
 import '@mantine/core/styles/Modal.css'
 import '@mantine/core/styles/Drawer.css'
 import { Drawer as KitDrawer, Modal as KitModal } from '@mantine/core'
-import { type ReactNode, useEffect, useId } from 'react'
+import { type ReactNode, useEffect, useState } from 'react'
 import { useI18n } from '../../i18n'
 import { IconButton } from '../Button'
 import { cx } from '../cx'
@@ -14,6 +14,13 @@ import css from '../Overlay.module.css'
 import { Kit } from './Kit'
 
 let locks = 0
+
+/** Opens one moment after it is there: the kit gives the focus back to what had it when it opened, not when it came. */
+function useOpened(open: boolean): boolean {
+  const [opened, setOpened] = useState(false)
+  useEffect(() => setOpened(open), [open])
+  return opened
+}
 
 /** Keeps the page behind from scrolling. By an attribute, since the kit's own way writes a style element. */
 function useScrollLock(open: boolean): void {
@@ -28,18 +35,12 @@ function useScrollLock(open: boolean): void {
   }, [open])
 }
 
-function Inside({
-  id,
-  title,
-  onClose,
-  children,
-  foot,
-}: Pick<OverlayProps, 'title' | 'onClose' | 'children' | 'foot'> & { id: string }) {
+function Inside({ title, onClose, children, foot }: Pick<OverlayProps, 'title' | 'onClose' | 'children' | 'foot'>) {
   const { t } = useI18n()
   return (
     <>
       <div className={css.head}>
-        <h2 id={id}>{title}</h2>
+        <h2>{title}</h2>
         <IconButton icon={CloseIcon} label={t('ui.close')} onClick={onClose} bare small />
       </div>
       <div className={css.body}>{children}</div>
@@ -51,20 +52,21 @@ function Inside({
 /** The kit's dialog with our look. */
 export function DialogLayer({ open, onClose, title, children, foot, width = 480 }: OverlayProps) {
   useScrollLock(open)
-  const id = useId()
+  const opened = useOpened(open)
   return (
     <Kit>
       <KitModal.Root
-        opened={open}
+        opened={opened}
         onClose={onClose}
         size={width}
         lockScroll={false}
+        classNames={{ content: cx(css.content, css.dialog), overlay: css.veil }}
         centered
         transitionProps={{ duration: 120, transition: 'pop' }}
       >
-        <KitModal.Overlay className={css.veil} />
-        <KitModal.Content className={cx(css.content, css.dialog)} aria-labelledby={id}>
-          <Inside id={id} title={title} onClose={onClose} foot={foot}>
+        <KitModal.Overlay />
+        <KitModal.Content aria-label={title}>
+          <Inside title={title} onClose={onClose} foot={foot}>
             {children}
           </Inside>
         </KitModal.Content>
@@ -84,20 +86,21 @@ export function DrawerLayer({
   side = 'right',
 }: OverlayProps & { side?: 'left' | 'right' }) {
   useScrollLock(open)
-  const id = useId()
+  const opened = useOpened(open)
   return (
     <Kit>
       <KitDrawer.Root
-        opened={open}
+        opened={opened}
         onClose={onClose}
         position={side}
         size={width}
         lockScroll={false}
+        classNames={{ content: cx(css.content, css.drawer), overlay: css.veil }}
         transitionProps={{ duration: 140 }}
       >
-        <KitDrawer.Overlay className={css.veil} />
-        <KitDrawer.Content className={cx(css.content, css.drawer)} aria-labelledby={id}>
-          <Inside id={id} title={title} onClose={onClose} foot={foot}>
+        <KitDrawer.Overlay />
+        <KitDrawer.Content aria-label={title}>
+          <Inside title={title} onClose={onClose} foot={foot}>
             {children}
           </Inside>
         </KitDrawer.Content>
@@ -121,20 +124,20 @@ export function BareLayer({
   children: ReactNode
 }) {
   useScrollLock(open)
+  const opened = useOpened(open)
   return (
     <Kit>
       <KitModal.Root
-        opened={open}
+        opened={opened}
         onClose={onClose}
         size={600}
         yOffset="12vh"
         lockScroll={false}
+        classNames={{ content: className, overlay: css.veil }}
         transitionProps={{ duration: 90 }}
       >
-        <KitModal.Overlay className={css.veil} />
-        <KitModal.Content className={className} aria-label={label}>
-          {children}
-        </KitModal.Content>
+        <KitModal.Overlay />
+        <KitModal.Content aria-label={label}>{children}</KitModal.Content>
       </KitModal.Root>
     </Kit>
   )

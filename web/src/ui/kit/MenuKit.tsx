@@ -23,6 +23,7 @@ export default function MenuKit({ target, head, groups, width, button }: MenuPro
         classNames={{ dropdown: css.panel }}
         position="bottom-end"
         offset={6}
+        withInitialFocusPlaceholder={false}
         width={width}
         transitionProps={{ duration: 100 }}
       >
