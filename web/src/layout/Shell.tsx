@@ -28,7 +28,7 @@ export function Shell() {
   const [help, setHelp] = useState(false)
   const go = useGo()
   useDocumentTitle(page)
-  useFocusOnNavigation(page)
+  useFocusOnNavigation()
   useShortcuts({
     'mod+k': () => setPalette(true),
     '?': () => setHelp(true),
@@ -82,10 +82,11 @@ function useDocumentTitle(page: Page | undefined): void {
 }
 
 /** After navigation the new page's heading has the focus, so that it is read and Tab goes on from there. */
-function useFocusOnNavigation(page: Page | undefined): void {
-  const pathname = useRouterState({ select: (s) => s.resolvedLocation?.pathname })?.replace(/\/$/, '')
+function useFocusOnNavigation(): void {
+  const pathname = useRouterState({ select: (s) => s.resolvedLocation?.pathname })
   // What a page draws over itself, such as a drawer, takes and gives back the focus by itself.
-  const place = page?.load ? pathname : page?.parent
+  const over = pages.find((p) => !p.load && p.parent && pathname?.startsWith(`${p.parent}/`))
+  const place = over ? over.parent : pathname
   const before = useRef<string | undefined>(undefined)
   useEffect(() => {
     const first = before.current === undefined || before.current === place

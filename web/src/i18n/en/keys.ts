@@ -1,5 +1,6 @@
 /** Texts of the keys: the list, a new one, one key. */
 export const keys = {
+  active: 'Active',
   alias: 'Alias',
   aliasHelp: 'What the key is called here and in records, such as the app that uses it.',
   allRequests: 'All requests',

@@ -2,6 +2,7 @@ import type { keys as en } from '../en/keys'
 import type { Translation } from '../types'
 
 export const keys: Translation<typeof en> = {
+  active: '사용 중',
   alias: '별칭',
   aliasHelp: '이곳과 기록에 표시되는 이름입니다. 예를 들어 키를 사용하는 앱의 이름을 입력하십시오.',
   allRequests: '전체 요청',

@@ -15,14 +15,13 @@ import { EditIcon } from '../../ui/icons'
 import { LinkButton } from '../../ui/Link'
 import { Card, Columns, Facts, PageHeader, Stack } from '../../ui/Page'
 import { EmptyState, ErrorState, Notice, Skeleton } from '../../ui/States'
-import { StatusPill } from '../../ui/Status'
 import { useShortcuts } from '../../ui/shortcuts'
 import { toast } from '../../ui/Toast'
 import { oneOf, useUrl } from '../../url'
 import { useColumns } from '../requests/Cells'
 import { EditKey } from './EditKey'
 import { Effective, usePreview } from './Effective'
-import { mayCall } from './Keys'
+import { KeyState, mayCall } from './Keys'
 import { Revoke } from './Revoke'
 import { editable, stateOf } from './rights'
 
@@ -91,7 +90,7 @@ function Loaded({ object: key, etag }: { object: KeyObject; etag: string }) {
     <>
       <PageHeader
         title={key.alias}
-        state={<StatusPill state={state} />}
+        state={<KeyState state={state} />}
         sub={<CopyText text={key.id} what={t('keys.id')} />}
         actions={
           <>

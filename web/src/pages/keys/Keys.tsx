@@ -17,13 +17,19 @@ import { everyApi, stateOf } from './rights'
 const schema = { q: text, state: oneOf('active', 'suspended', 'revoked'), api: text, policy: text }
 
 /** What a key may call, in few words; its page has all of them. */
-export function mayCall(key: Pick<Key, 'rights' | 'policies'>, { t, format }: I18n): string {
+export function mayCall(key: Pick<Key, 'rights' | 'policies'>, { t }: I18n): string {
   const rights = key.rights ?? []
   const apis = rights.some((r) => r.api === everyApi) ? [t('keys.everyApi')] : rights.map((r) => r.api)
   const named = apis.length > 3 ? [...apis.slice(0, 2), t('keys.andMore', { count: apis.length - 2 })] : apis
   const policies = (key.policies ?? []).map((p) => t('keys.policyNamed', { policy: p }))
   const all = [...policies, ...named]
-  return all.length > 0 ? format.list(all) : t('keys.mayNothing')
+  return all.length > 0 ? all.join(', ') : t('keys.mayNothing')
+}
+
+/** The state of a key; one that works is active, as nothing of it is published. */
+export function KeyState({ state }: { state: string }) {
+  const { t } = useI18n()
+  return <StatusPill state={state}>{state === 'active' ? t('keys.active') : undefined}</StatusPill>
 }
 
 /** All keys, newest first. */
@@ -51,7 +57,10 @@ export default function Keys() {
     {
       id: 'state',
       label: t('keys.state'),
-      options: (['active', 'suspended', 'revoked'] as const).map((value) => ({ value, label: t(`state.${value}`) })),
+      options: (['active', 'suspended', 'revoked'] as const).map((value) => ({
+        value,
+        label: t(value === 'active' ? 'keys.active' : `state.${value}`),
+      })),
     },
   ]
   // These come with links from an API or a policy.
@@ -62,7 +71,7 @@ export default function Keys() {
   const now = Date.now()
   const columns: Column<Key>[] = [
     { id: 'alias', header: t('keys.alias'), width: 'minmax(120px, 1.6fr)', cell: (k) => k.alias },
-    { id: 'state', header: t('keys.state'), width: '110px', cell: (k) => <StatusPill state={stateOf(k, now)} /> },
+    { id: 'state', header: t('keys.state'), width: '110px', cell: (k) => <KeyState state={stateOf(k, now)} /> },
     { id: 'prefix', header: t('keys.prefix'), width: '106px', from: 560, cell: (k) => <code>{k.prefix}…</code> },
     {
       id: 'owner',

@@ -1,5 +1,5 @@
 import type { RequestSummary } from '../../api/schema'
-import { type Key, useI18n } from '../../i18n'
+import { type Formats, useI18n } from '../../i18n'
 import { cx } from '../../ui/cx'
 import type { Column } from '../../ui/DataTable'
 import { Mark, type Tone } from '../../ui/Status'
@@ -17,6 +17,11 @@ export function Instant({ at }: { at: string }) {
       <span className={css.ms}>.{ms}</span>
     </time>
   )
+}
+
+/** A time as people read it: below a millisecond in microseconds, since most of a gateway's own work is. */
+export function span(ms: number, format: Formats): string {
+  return ms > 0 && ms < 1 ? `${Math.max(1, Math.round(ms * 1000))} µs` : format.duration(ms)
 }
 
 /** What a status says of the call. */
@@ -43,10 +48,10 @@ export function Took({ row, longest }: { row: RequestSummary; longest: number })
   const { t, format } = useI18n()
   const length = longest > 0 ? Math.log1p(row.totalMs) / Math.log1p(longest) : 0
   const upstream = row.totalMs > 0 ? Math.min(1, row.upstreamMs / row.totalMs) : 0
-  const said = t('requests.split', { upstream: format.duration(row.upstreamMs), gateway: format.duration(row.gatewayMs) })
+  const said = t('requests.split', { upstream: span(row.upstreamMs, format), gateway: span(row.gatewayMs, format) })
   return (
     <span className={css.took} title={said}>
-      <span>{format.duration(row.totalMs)}</span>
+      <span>{span(row.totalMs, format)}</span>
       <svg className={css.bar} viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label={said}>
         <rect className={css.upstream} x="0" y="0" width={100 * length * upstream} height="6" />
         <rect className={css.gateway} x={100 * length * upstream} y="0" width={100 * length * (1 - upstream)} height="6" />
@@ -60,7 +65,7 @@ export function Flags({ flags }: { flags: string[] }) {
   const { find } = useI18n()
   return flags.map((f) => (
     <span key={f} className={css.flag}>
-      {find(`requests.flag_${f}` satisfies string as Key) ?? f}
+      {find(`requests.flag_${f}`) ?? f}
     </span>
   ))
 }

@@ -7,7 +7,7 @@ import { CodeBlock, CopyText } from '../../ui/Code'
 import { Link } from '../../ui/Link'
 import { Facts, Stack } from '../../ui/Page'
 import { showBody } from './body'
-import { Flags, Instant, StatusCode } from './Cells'
+import { Flags, Instant, StatusCode, span } from './Cells'
 import css from './Requests.module.css'
 import { NodeName } from './TokenNames'
 import { useSummary } from './useSummary'
@@ -72,13 +72,13 @@ function Timeline({ record: r }: { record: RequestRecord }) {
         <dt>
           <i className={css.upstream} /> {t('requests.upstreamTime')}
         </dt>
-        <dd>{format.duration(r.upstreamMs)}</dd>
+        <dd>{span(r.upstreamMs, format)}</dd>
         <dt>
           <i className={css.gateway} /> {t('requests.gatewayTime')}
         </dt>
-        <dd>{format.duration(r.gatewayMs)}</dd>
+        <dd>{span(r.gatewayMs, format)}</dd>
         <dt>{t('requests.took')}</dt>
-        <dd>{format.duration(r.totalMs)}</dd>
+        <dd>{span(r.totalMs, format)}</dd>
       </dl>
     </div>
   )

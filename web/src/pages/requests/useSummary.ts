@@ -1,10 +1,11 @@
 import type { RequestRecord } from '../../api/schema'
 import { useI18n } from '../../i18n'
+import { span } from './Cells'
 
 /** What happened, in one sentence. */
 export function useSummary(r: RequestRecord): string {
   const { t, format } = useI18n()
-  const time = format.duration(r.totalMs)
+  const time = span(r.totalMs, format)
   const status = String(r.status)
   if (r.status === 0) return t('requests.sumAborted', { time })
   if (!r.api && !r.target) return t('requests.sumNoApi', { status, time })
