@@ -86,7 +86,7 @@ export const keys = {
   secret: 'Secret',
   secretOnce: 'This is the only time that the secret is shown. We keep a hash of it and cannot show it again.',
   secretStored: 'You have it. It is not shown again once you leave this page.',
-  setGateway: 'Set GATEWAY to host and port of one of your gateways.',
+  setGateway: 'Where a command has $GATEWAY, set it to host and port of one of your gateways.',
   skipped: 'Switched off, so not counted: {policies}',
   state: 'State',
   sub: 'Who may call which API, and until when.',

@@ -88,7 +88,7 @@ export const keys: Translation<typeof en> = {
   secret: '비밀 값',
   secretOnce: '비밀 값은 지금 한 번만 표시됩니다. 해시만 저장하므로 다시 표시할 수 없습니다.',
   secretStored: '보관되었습니다. 이 페이지를 나가면 다시 표시되지 않습니다.',
-  setGateway: 'GATEWAY를 게이트웨이의 호스트와 포트로 설정하십시오.',
+  setGateway: '명령에 $GATEWAY가 있으면 게이트웨이의 호스트와 포트로 설정하십시오.',
   skipped: '꺼져 있어 적용되지 않는 정책: {policies}',
   state: '상태',
   sub: '누가 어떤 API를 언제까지 호출할 수 있는지 관리합니다.',

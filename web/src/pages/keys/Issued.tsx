@@ -1,13 +1,13 @@
 import { useBlocker } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { explainProblem } from '../../api/errors'
 import { useList, useRead } from '../../api/query'
 import type { API, KeyWritten } from '../../api/schema'
 import { useI18n } from '../../i18n'
 import { useSession } from '../../session'
 import { Button } from '../../ui/Button'
-import { CodeBlock, CopyButton } from '../../ui/Code'
-import { CheckIcon, DownloadIcon } from '../../ui/icons'
+import { CodeBlock, useCopy } from '../../ui/Code'
+import { CheckIcon, CopyIcon, DownloadIcon } from '../../ui/icons'
 import { useGo } from '../../ui/Link'
 import { Dialog } from '../../ui/Overlay'
 import { Card, Row, Stack } from '../../ui/Page'
@@ -27,6 +27,11 @@ export function Issued({ written }: { written: KeyWritten }) {
   const key = written.object
   const secret = written.secret ?? ''
   const [stored, setStored] = useState(false)
+  // Only a copy that worked counts.
+  const { copied, copy } = useCopy(secret)
+  useEffect(() => {
+    if (copied) setStored(true)
+  }, [copied])
   const blocker = useBlocker({
     shouldBlockFn: () => !stored,
     enableBeforeUnload: () => !stored,
@@ -54,7 +59,14 @@ export function Issued({ written }: { written: KeyWritten }) {
           <div className={css.secret}>
             <code>{secret}</code>
             <Row>
-              <CopyButton text={secret} what={t('keys.secret')} labelled onCopied={() => setStored(true)} />
+              <Button
+                small
+                icon={copied ? CheckIcon : CopyIcon}
+                onClick={copy}
+                aria-label={t('ui.copyOf', { what: t('keys.secret') })}
+              >
+                {t(copied ? 'ui.copied' : 'ui.copy')}
+              </Button>
               <Button small icon={DownloadIcon} onClick={download}>
                 {t('keys.download')}
               </Button>
@@ -120,6 +132,7 @@ function Calls({ written, secret }: { written: KeyWritten; secret: string }) {
         {ids.slice(0, most).map((id) => (
           <OneCall key={id} id={id} secret={secret} />
         ))}
+        <p className="muted small">{t('keys.setGateway')}</p>
         {(every || ids.length > most) && <p className="muted small">{t('keys.moreApis')}</p>}
       </Stack>
     </Card>
@@ -144,10 +157,7 @@ function Command({ api, secret, gateway, none }: { api: API; secret: string; gat
     <div>
       <h3 className={css.small}>{api.object.name}</h3>
       {command ? (
-        <>
-          <CodeBlock text={command} label={t('keys.curlOf', { api: api.object.name })} wrap />
-          {command.includes('$GATEWAY') && <p className="muted small">{t('keys.setGateway')}</p>}
-        </>
+        <CodeBlock text={command} label={t('keys.curlOf', { api: api.object.name })} wrap />
       ) : (
         <p className="muted">{none}</p>
       )}

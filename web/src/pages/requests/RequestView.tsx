@@ -118,7 +118,7 @@ function ResponseFacts({ record: r }: { record: RequestRecord }) {
 }
 
 function Caller({ record: r }: { record: RequestRecord }) {
-  const { t, format } = useI18n()
+  const { t } = useI18n()
   const { can } = useSession()
   const name = r.keyAlias ?? r.key
   return (
@@ -128,12 +128,12 @@ function Caller({ record: r }: { record: RequestRecord }) {
           t('requests.key'),
           <Named key="key" to={r.key && can('keys:read') ? `/keys/${r.key}` : ''} name={name ?? t('requests.noKey')} />,
         ],
-        [t('requests.policies'), r.policies.length > 0 && format.list(r.policies)],
+        [t('requests.policies'), r.policies.join(', ')],
         [t('requests.oauthClient'), r.oauthClient],
         [t('requests.client'), r.client && <code>{r.client}</code>],
         [t('requests.country'), r.country],
         [t('requests.userAgent'), r.userAgent],
-        [t('requests.tags'), r.tags.length > 0 && r.tags.join(', ')],
+        [t('requests.tags'), r.tags.join(', ')],
       ]}
     />
   )
@@ -159,12 +159,9 @@ function Served({ record: r }: { record: RequestRecord }) {
         [t('requests.group'), r.group],
         [
           t('requests.generation'),
-          r.generation > 0 &&
-            (can('revisions:read') ? (
-              <Link to={`/revisions/${r.generation}`}>{String(r.generation)}</Link>
-            ) : (
-              String(r.generation)
-            )),
+          r.generation > 0 ? (
+            <Named key="generation" to={can('revisions:read') ? `/revisions/${r.generation}` : ''} name={String(r.generation)} />
+          ) : undefined,
         ],
         [t('requests.sample'), r.sample < 1 ? format.percent(r.sample) : undefined],
       ]}
