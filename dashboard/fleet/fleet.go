@@ -65,7 +65,7 @@ func (s *Service) judge(b wire.Beat) Node {
 		ID: b.Node, Name: b.Name, Service: b.Service, Version: b.Version, Group: b.Group, Address: b.Address,
 		State: string(b.State), Reason: b.Reason, Epoch: b.Epoch, Generation: b.Generation, Root: b.Root, Source: b.Source,
 		Rejected: b.Rejected, RedisOK: b.RedisOK, StartedAt: b.StartedAt, SeenAt: b.At.Add(b.ClockOffset), Load: Load(b.Load),
-		OffsetMS: b.ClockOffset.Milliseconds(), LastError: b.LastError,
+		OffsetMS: b.ClockOffset.Milliseconds(), LastError: b.LastError, Spool: Spool(b.Spool),
 	}
 	if b.Service != "gateway" {
 		return n

@@ -1,6 +1,8 @@
 package fleet_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -67,5 +69,27 @@ func TestStatesComeFromWhatNodesRun(t *testing.T) {
 	}
 	if _, err := fresh.Get(t.Context(), "none"); !fault.Is(err, "fleet.unknown_node") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestRecordsThatWaitOrWereLostAreTold(t *testing.T) {
+	redis := testenv.RedisServer(t).Client()
+	k, err := trust.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, s := wire.NewWriter(redis, k.Node()), fleet.New(wire.NewReader(redis, k), published{time.Now()}, time.Now)
+	for name, spool := range map[string]wire.Spool{"well": {}, "pressed": {DiskBytes: 4096, Dropped: 7, Volatile: true}} {
+		if err := w.Beat(t.Context(), wire.Beat{Node: name, Name: name, Service: "gateway", State: wire.Current, Source: "live", Spool: spool}); err != nil {
+			t.Fatal(err)
+		}
+		n, err := s.Get(t.Context(), name)
+		if err != nil || n.Spool != fleet.Spool(spool) {
+			t.Errorf("%s: got %+v, %v", name, n.Spool, err)
+		}
+		text, err := json.Marshal(n)
+		if err != nil || bytes.Contains(text, []byte(`"spool"`)) == (spool == wire.Spool{}) {
+			t.Errorf("%s: got %s, %v", name, text, err)
+		}
 	}
 }

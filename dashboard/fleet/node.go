@@ -30,6 +30,7 @@ type Node struct {
 	Load       Load              `json:"load"`
 	OffsetMS   int64             `json:"clockOffsetMs"`
 	LastError  string            `json:"lastError,omitempty"`
+	Spool      Spool             `json:"spool,omitzero"` // absent: nothing waits and nothing was lost
 }
 
 // Load is how busy a node is.
@@ -39,4 +40,11 @@ type Load struct {
 	InFlight    int64   `json:"inFlight"`
 	RSS         int64   `json:"rss"` // bytes
 	Goroutines  int64   `json:"goroutines"`
+}
+
+// Spool is how the records of a gateway's calls fare.
+type Spool struct {
+	DiskBytes int64  `json:"diskBytes"` // that wait on its disk for Redis
+	Dropped   uint64 `json:"dropped"`   // records, since its start
+	Volatile  bool   `json:"volatile"`  // a crash loses open batches: the disk has no room for them
 }

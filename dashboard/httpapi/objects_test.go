@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -346,5 +348,42 @@ func TestAbout(t *testing.T) {
 	c.do("PATCH", "/me", `{"locale":"xx"}`).want(t, 422, "people.locale_unknown")
 	if a := c.do("GET", "/me", ""); !strings.Contains(a.body, `"locale":"ko"`) || strings.Contains(a.body, "argon2") {
 		t.Errorf("got %s", a.body)
+	}
+}
+
+func TestRevisionsShowTheDocumentsThatTheyChanged(t *testing.T) {
+	d, _ := start(t, adminPassword)
+	c := d.as(people.Operator)
+	first := `{"id":"orders",` + definition("Orders", "/orders/")[1:]
+	second := `{"id":"orders",` + definition("Orders 2", "/orders/")[1:]
+	c.do("POST", "/apis", first).want(t, 201, "")
+	c.do("PUT", "/apis/orders", second, "If-Match", `"1"`).want(t, 200, "")
+	c.do("DELETE", "/apis/orders", "", "If-Match", `"2"`).want(t, 200, "")
+	for n, want := range [][2]string{{"null", first}, {first, second}, {second, "null"}} {
+		var got struct{ Before, After json.RawMessage }
+		d.as(people.Viewer).do("GET", fmt.Sprintf("/revisions/%d/changes/api/orders", n+1), "").want(t, 200, "").into(t, &got)
+		var before, after bytes.Buffer
+		must(t, errors.Join(json.Compact(&before, []byte(want[0])), json.Compact(&after, []byte(want[1]))))
+		if string(got.Before) != before.String() || string(got.After) != after.String() {
+			t.Errorf("revision %d: got %s and %s", n+1, got.Before, got.After)
+		}
+	}
+	c.do("GET", "/revisions/4/changes/api/orders", "").want(t, 404, "revision.not_found")
+	for _, other := range []string{"api/other", "policy/orders", "key/orders"} {
+		c.do("GET", "/revisions/1/changes/"+other, "").want(t, 404, "revision.no_change")
+	}
+}
+
+func TestPublishingSaysWhatReachedRedis(t *testing.T) {
+	d, _ := start(t, adminPassword)
+	d.as(people.Operator).do("POST", "/apis", definition("Orders", "/orders/")).want(t, 201, "")
+	var got struct {
+		Revision, Published int64
+		StoreBehind         bool
+		Error               string
+	}
+	d.as(people.Viewer).do("GET", "/publishing", "").want(t, 200, "").into(t, &got)
+	if got.Revision != 1 || got.Published != 1 || got.StoreBehind || got.Error != "" {
+		t.Errorf("got %+v", got)
 	}
 }

@@ -1,12 +1,14 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
@@ -94,6 +96,35 @@ func (a *api) getRevision(c *call) error {
 		return err
 	}
 	return c.json(http.StatusOK, r)
+}
+
+// getChange answers with one object's document before and after a revision. Who may
+// not read such objects may not read them here.
+func (a *api) getChange(c *call) error {
+	kind, needs := chi.URLParam(c.r, "kind"), people.APIsRead
+	if kind == publish.KindPolicy {
+		needs = people.PoliciesRead
+	}
+	if err := cmp.Or(c.query(), c.actor.Can(needs)); err != nil {
+		return err
+	}
+	r, err := a.revision(c, "n")
+	if err != nil {
+		return err
+	}
+	texts, err := a.Engine.Change(c.r.Context(), r, kind, c.id())
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, texts)
+}
+
+// publishing answers with the condition that events tell the changes of.
+func (a *api) publishing(c *call) error {
+	if err := c.query(); err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, a.Engine.Condition())
 }
 
 func (a *api) revision(c *call, param string) (publish.Revision, error) {

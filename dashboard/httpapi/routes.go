@@ -91,6 +91,8 @@ func routes() []route {
 		{get, "/gateways/{id}", people.GatewaysRead, (*api).getGateway},
 		{get, "/revisions", people.RevisionsRead, (*api).listRevisions},
 		{get, "/revisions/{n}", people.RevisionsRead, (*api).getRevision},
+		{get, "/revisions/{n}/changes/{kind}/{id}", people.RevisionsRead, (*api).getChange},
+		{get, "/publishing", people.RevisionsRead, (*api).publishing},
 		{get, "/publishes/{revision}", people.RevisionsRead, (*api).publishStatus},
 		{get, eventsPath, people.GatewaysRead, (*api).events},
 

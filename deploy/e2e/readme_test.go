@@ -54,12 +54,13 @@ func TestReadme(t *testing.T) {
 			}
 		}
 	}
-	if len(blocks) != 6 {
-		t.Fatalf("%d blocks ran, the test knows 5:\n%s", len(blocks)-1, out)
+	if len(blocks) != 7 {
+		t.Fatalf("%d blocks ran, the test knows 6:\n%s", len(blocks)-1, out)
 	}
 	expect(1, `"id":"health-check"`, `"revision":`)
 	expect(2, "HTTP/1.1 200 OK", `"service":"dashboard"`)
 	expect(3, "api.path_taken", "Health check")
+	expect(5, `"refusal":"auth.`, `"status":401`)
 	codes := regexp.MustCompile(`(?m)^\d{3}$`).FindAllString(blocks[4], -1)
 	if !slices.Equal(codes, []string{"401", "200", "401"}) {
 		t.Errorf("the key's life is %v, want 401 200 401:\n%s", codes, blocks[4])

@@ -61,6 +61,9 @@ func quickstartProc(t *testing.T, data string, args ...string) *platform.Proc {
 		if t.Failed() {
 			t.Log(p.Tail(60))
 		}
+		if p.Running() {
+			_ = p.Stop(8 * time.Second) // its children end before it, so nothing writes to the folder any more
+		}
 		p.Kill()
 	})
 	if err := p.Start(); err != nil {
@@ -189,6 +192,7 @@ func TestWalkThrough(t *testing.T) {
 		t.Errorf("a second API on the path: %v, want it refused with the name of the first", err)
 	}
 	keyed(t, c, r)
+	recorded(t, c, gateway)
 	q.interrupt(t)
 
 	// the same port, since the API's upstream is the dashboard
@@ -234,6 +238,42 @@ func keyed(t *testing.T, c *client.Client, r ready) {
 			}
 			return nil
 		})
+	}
+}
+
+// recorded finds a request among the records 3 s after it was answered, whether an API took it or not,
+// and reads all of it.
+func recorded(t *testing.T, c *client.Client, gateway string) {
+	for _, want := range []struct {
+		path   string
+		status int
+		api    string
+	}{{"/test_health_check/live", 200, "health-check"}, {"/of-no-api", 404, ""}} {
+		if status, body := fetch(t, gateway+want.path); status != want.status {
+			t.Errorf("%s: %d %s, want %d", want.path, status, body, want.status)
+		}
+		answered := time.Now()
+		type request struct {
+			ID, Path, Method string
+			Status           int
+			API              *struct{ ID string }
+		}
+		var found struct{ Items []request }
+		testenv.EventuallyNoError(t, 3*time.Second, func() error {
+			err := c.Get(t.Context(), "/requests?path="+want.path, &found)
+			if err == nil && len(found.Items) != 1 {
+				err = fmt.Errorf("%s stands %d times among the requests, want once", want.path, len(found.Items))
+			}
+			return err
+		})
+		t.Logf("%s was among the requests after %s", want.path, time.Since(answered).Round(time.Millisecond))
+		var one request
+		if err := c.Get(t.Context(), "/requests/"+found.Items[0].ID, &one); err != nil {
+			t.Fatal(err)
+		}
+		if one.Path != want.path || one.Status != want.status || one.Method != "GET" || (one.API != nil) != (want.api != "") || one.API != nil && one.API.ID != want.api {
+			t.Errorf("the request is %+v, want %+v", one, want)
+		}
 	}
 }
 

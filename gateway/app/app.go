@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -61,6 +62,7 @@ type App struct {
 	beater   *node.Beater
 	bus      *bus.Bus
 	ups      *upstream.Manager
+	records  *recorder // nil where they are switched off
 	metrics  http.Handler
 	self     atomic.Value // string: base URL of the own listener
 }
@@ -89,6 +91,12 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	a.cleanup.Push("redis", func(context.Context) error { return rdb.Close() })
+	if a.records, err = openRecords(c, rdb, keys, me, log); err != nil {
+		return nil, err
+	}
+	if a.records != nil {
+		a.cleanup.Push("records", a.records.close)
+	}
 	if err := a.compose(rdb, keys, me); err != nil {
 		return nil, err
 	}
@@ -105,19 +113,23 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 		TTL: a.c.Session.TTL, StaleIfError: a.c.Session.StaleIfError, Size: a.c.Session.Size, Complete: a.ring.Complete,
 	})
 	newID := requestid.Maker()
-	order := chain.Order(chain.Deps{Keys: a.sessions, TrustedProxies: a.c.proxies(), NewID: newID})
+	order := chain.Order(chain.Deps{Keys: a.sessions, TrustedProxies: a.c.proxies(), NewID: newID, Pressed: a.records.pressed})
 	unmatched, problems := chain.Unmatched(order)
 	if unmatched == nil {
 		return fmt.Errorf("the chain for unmatched requests: %s", problems[0].Message)
 	}
 	counters := serve.NewCounters(durations(telemetry.LatencyBuckets()))
-	a.handler = serve.New(serve.Options{World: a.world, Unmatched: unmatched, Node: me, Observer: counters, Log: a.log})
+	a.handler = serve.New(serve.Options{World: a.world, Unmatched: unmatched, Node: me, Observer: a.records.observer(counters), Log: a.log})
 	l := a.c.Listen
+	var refused func(int, string, string, netip.Addr)
+	if a.records != nil {
+		refused = a.records.meter.Refused
+	}
 	a.server = http1.NewServer(a.handler, http1.ServerConfig{
 		RequestLine: int(l.RequestLine), Head: int(l.Head), Fields: l.Fields, HeaderTimeout: l.HeaderTimeout, IdleTimeout: l.IdleTimeout,
 		WriteTimeout: l.WriteTimeout, BodyRate: int(l.BodyRate), MaxConnections: l.MaxConnections,
 		MaxConnectionsPerClient: l.MaxConnectionsPerClient, MaxRequestsPerConnection: l.MaxRequestsPerConnection,
-		NewID: newID, Clock: clock, Log: a.log,
+		NewID: newID, Refused: refused, Clock: clock, Log: a.log,
 	})
 
 	roots := published.New(publish.NewReader(rdb, keys, me.Group))
@@ -129,7 +141,7 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	compiler := route.NewCompiler(order, a.ups)
 	a.bus = bus.New(rdb, keys, bus.Options{Node: me.ID, Name: me.Name, Log: a.log})
 	a.beater = node.NewBeater(fleet.NewWriter(rdb, keys), a.bus, node.Options{
-		Node: me, Version: buildinfo.Version(), Start: rand.Text(), World: a.world, Load: load(counters, a.server, time.Now), Log: a.log,
+		Node: me, Version: buildinfo.Version(), Start: a.records.start(rand.Text()), World: a.world, Load: load(counters, a.server, time.Now), Spool: a.records.beat, Log: a.log,
 	})
 	a.reloader = route.NewReloader(a.world, compiler, a.source, route.Options{Applied: a.applied, Log: a.log})
 	a.subscribe(roots)
@@ -182,6 +194,10 @@ func (a *App) checks(rdb redis.UniversalClient, me *filter.Node, counters *serve
 		return httpd.Pass, said
 	})
 	reg := telemetry.NewRegistry("gateway")
+	if a.records != nil {
+		a.health.Optional("records", a.records.check())
+		reg.MustRegister(newRecordsCollector(a.records.spool))
+	}
 	reg.MustRegister(newCollector(counters, a.server, a.sessions, a.world))
 	a.metrics = telemetry.Handler(reg)
 }

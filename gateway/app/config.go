@@ -4,13 +4,16 @@ package app
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/config"
 	"github.com/sluice-gateway/sluice/pkg/logs"
+	"github.com/sluice-gateway/sluice/pkg/record"
 	"github.com/sluice-gateway/sluice/pkg/redisdb"
+	"github.com/sluice-gateway/sluice/pkg/spool"
 )
 
 // Config is everything that can be set about a gateway.
@@ -36,6 +39,8 @@ type Config struct {
 	Trust Trust `config:"trust"`
 	// Session is how long known keys are believed.
 	Session Session `config:"session"`
+	// Records is what becomes of the records of calls.
+	Records Records `config:"records"`
 	// Log is what is written to the standard error.
 	Log logs.Config `config:"log"`
 	// Shutdown is how the gateway stops.
@@ -97,6 +102,31 @@ type Session struct {
 	Size int `config:"size"`
 }
 
+// Records is what becomes of the records of calls.
+type Records struct {
+	// Enabled says whether calls are recorded at all. Without records this gateway's
+	// calls are in no chart, report or log of requests. Default: true.
+	Enabled bool `config:"enabled"`
+	// Dir is the folder where open batches lie, and records that Redis does not take.
+	// One gateway at a time may use it. Default: spool in the data folder.
+	Dir string `config:"dir"`
+	// Shards is the number of streams in Redis, from 1 to 16. It must be the same on
+	// every gateway of the installation; 8 to 16 suit a cluster. Default: 4.
+	Shards int `config:"shards"`
+	// Budget is how much the streams may hold in Redis, all together; beyond it records
+	// go to the disk. Default: 1GiB.
+	Budget config.Size `config:"budget"`
+	// DiskBudget is how much may lie on disk while Redis is away or full; beyond it the
+	// oldest are dropped and counted. Default: 1GiB.
+	DiskBudget config.Size `config:"disk_budget"`
+	// FlushEvery is the longest time that a record waits for others to travel with.
+	// Default: 1s.
+	FlushEvery time.Duration `config:"flush_every"`
+	// ClientAddress is how much of client addresses is recorded of calls that belong to
+	// no API, and of APIs that do not say: full, truncated or hashed. Default: full.
+	ClientAddress string `config:"client_address"`
+}
+
 // Shutdown is how the gateway stops.
 type Shutdown struct {
 	// Delay is how long it still takes connections after /ready fails, for the load
@@ -115,9 +145,13 @@ func Default() Config {
 			Address: ":8080", RequestLine: 8 << 10, Head: 64 << 10, Fields: 100, HeaderTimeout: 10 * time.Second,
 			IdleTimeout: 75 * time.Second, WriteTimeout: 30 * time.Second, BodyRate: 256,
 		},
-		Admin:    Admin{Address: "127.0.0.1:9080"},
-		Redis:    redisdb.Default(),
-		Session:  Session{TTL: 30 * time.Second, StaleIfError: time.Hour, Size: 100_000},
+		Admin:   Admin{Address: "127.0.0.1:9080"},
+		Redis:   redisdb.Default(),
+		Session: Session{TTL: 30 * time.Second, StaleIfError: time.Hour, Size: 100_000},
+		Records: Records{
+			Enabled: true, Shards: spool.DefaultShards, Budget: 1 << 30, DiskBudget: 1 << 30, FlushEvery: time.Second,
+			ClientAddress: string(record.FullAddress),
+		},
 		Log:      logs.Default(),
 		Shutdown: Shutdown{Timeout: 30 * time.Second},
 	}
@@ -138,6 +172,30 @@ func (c Config) Validate() error {
 	}
 	return nil
 }
+
+// Validate checks the section.
+func (r Records) Validate() error {
+	switch {
+	case r.Shards < 1 || r.Shards > spool.MaxShards:
+		return config.Invalid("shards", fmt.Sprintf("is %d", r.Shards), fmt.Sprintf("name a number from 1 to %d, the same on every gateway", spool.MaxShards))
+	case r.Budget < minBudget:
+		return config.Invalid("budget", "is "+r.Budget.String(), "give the streams 1MiB at least")
+	case r.DiskBudget < minBudget:
+		return config.Invalid("disk_budget", "is "+r.DiskBudget.String(), "give the folder 1MiB at least")
+	case r.FlushEvery < 10*time.Millisecond || r.FlushEvery > time.Minute:
+		return config.Invalid("flush_every", "is "+r.FlushEvery.String(), "name a time from 10ms to 1m")
+	}
+	switch record.AddressMode(r.ClientAddress) {
+	case record.FullAddress, record.TruncatedAddress, record.HashedAddress:
+		return nil
+	}
+	return config.Invalid("client_address", fmt.Sprintf("is %q", r.ClientAddress), "write full, truncated or hashed")
+}
+
+// minBudget is less than which a handful of batches fills.
+const minBudget = config.Size(1 << 20)
+
+func (c Config) spoolDir() string { return cmp.Or(c.Records.Dir, filepath.Join(c.Data, "spool")) }
 
 func (c Config) trustDir() string { return cmp.Or(c.Trust.Dir, filepath.Join(c.Data, "keys")) }
 

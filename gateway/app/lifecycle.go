@@ -36,7 +36,8 @@ func (a *App) AdminAddr() string { return a.admin.Addr().String() }
 // Run works until ctx ends, a signal comes or a part fails, then stops in this
 // order: /ready fails and beats say "draining"; the listener still takes
 // connections for shutdown.delay; it closes, requests and tunnels in flight get
-// shutdown.timeout; then the state is saved, upstream connections and Redis close.
+// shutdown.timeout; then the state is saved, the last records are shipped or stay on
+// disk, upstream connections and Redis close.
 func (a *App) Run(ctx context.Context) error {
 	a.restore()
 	var support run.Group
@@ -47,6 +48,9 @@ func (a *App) Run(ctx context.Context) error {
 	support.Add("beats", a.beater.Run)
 	support.Add("health", a.health.Run)
 	support.Add("sessions", a.keepSessions)
+	if a.records != nil {
+		support.Add("records", a.records.run)
+	}
 	// what requests in flight may need, and what tells the fleet of the drain, ends
 	// only after the last of them
 	behind, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/route"
 	"github.com/sluice-gateway/sluice/gateway/serve"
 	"github.com/sluice-gateway/sluice/gateway/session"
+	"github.com/sluice-gateway/sluice/pkg/spool"
 )
 
 // collector turns the gateway's own counts into Prometheus metrics when it is
@@ -94,4 +95,65 @@ func durations(seconds []float64) []time.Duration {
 		out[i] = time.Duration(s * float64(time.Second))
 	}
 	return out
+}
+
+// recordsCollector tells how the records of calls fare.
+type recordsCollector struct {
+	spool *spool.Producer
+
+	records, sent, dropped, batches, repeated, spilled, refused, disk, streams, redis, volatile *prometheus.Desc
+}
+
+var _ prometheus.Collector = (*recordsCollector)(nil)
+
+func newRecordsCollector(p *spool.Producer) *recordsCollector {
+	d := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("sluice_gateway_"+name, help, labels, nil)
+	}
+	return &recordsCollector{
+		spool:    p,
+		records:  d("records_total", "Records of calls that were taken."),
+		sent:     d("sent_records_total", "Records that Redis acknowledged, those of earlier starts included."),
+		dropped:  d("dropped_records_total", "Records that were dropped, by reason.", "reason"),
+		batches:  d("sent_batches_total", "Batches of records that Redis acknowledged."),
+		repeated: d("repeated_batches_total", "Batches that Redis had already when they were sent once more."),
+		spilled:  d("spilled_batches_total", "Batches of records that went over the disk."),
+		refused:  d("spool_budget_refusals_total", "Attempts to ship records that found a stream's budget used."),
+		disk:     d("spool_disk_bytes", "Records that wait on disk for Redis."),
+		streams:  d("spool_stream_bytes", "What the streams in Redis held when this gateway last wrote to them."),
+		redis:    d("spool_redis_up", "Whether Redis took the last batch of records."),
+		volatile: d("spool_volatile", "Whether open batches are lost by a crash, because the disk has no room for them."),
+	}
+}
+
+// Describe sends the descriptors.
+func (c *recordsCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.records, c.sent, c.dropped, c.batches, c.repeated, c.spilled, c.refused, c.disk, c.streams, c.redis, c.volatile} {
+		out <- d
+	}
+}
+
+// Collect reads the counts.
+func (c *recordsCollector) Collect(out chan<- prometheus.Metric) {
+	s := c.spool.Stats()
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	counter(c.records, s.Records)
+	counter(c.sent, s.Sent)
+	for reason, n := range s.Dropped {
+		counter(c.dropped, n, reason)
+	}
+	counter(c.batches, s.Batches)
+	counter(c.repeated, s.Repeated)
+	counter(c.spilled, s.Spilled)
+	counter(c.refused, s.Refused)
+	gauge(c.disk, float64(s.DiskBytes))
+	gauge(c.streams, float64(s.StreamBytes))
+	flag := map[bool]float64{true: 1}
+	gauge(c.redis, flag[s.RedisOK])
+	gauge(c.volatile, flag[s.Volatile])
 }

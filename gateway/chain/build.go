@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/filter/record"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
@@ -19,7 +20,7 @@ import (
 // level ("/filters/cors/origins"). Build the API's own chain first: then what is
 // wrong there is reported once and not again for each endpoint.
 func Build(order []filter.Spec, levels ...apidef.Filters) (*Chain, []fault.Problem) {
-	b := builder{levels: levels, chain: &Chain{}}
+	b := builder{levels: levels, chain: &Chain{tapped: -1}}
 	b.unknown(order)
 	for _, s := range order {
 		b.owned(s)
@@ -31,6 +32,7 @@ func Build(order []filter.Spec, levels ...apidef.Filters) (*Chain, []fault.Probl
 		b.add(s)
 	}
 	b.strip()
+	b.hide()
 	if len(b.chain.steps) > filter.MaxFilters {
 		b.problem("", "filter.too_many", "An API may use at most %d filters.", filter.MaxFilters)
 	}
@@ -40,11 +42,12 @@ func Build(order []filter.Spec, levels ...apidef.Filters) (*Chain, []fault.Probl
 	return b.chain, nil
 }
 
-// Unmatched compiles the chain for requests that belong to no API: the receive
-// stage with its defaults, so that they have a request id and a client address.
+// Unmatched compiles the chain for requests that belong to no API: the stages
+// receive and record with their defaults, so that they have a request id and a
+// client address, and are recorded.
 func Unmatched(order []filter.Spec) (*Chain, []fault.Problem) {
 	receive := slices.DeleteFunc(slices.Clone(order), func(s filter.Spec) bool {
-		return s.Stage != filter.Receive || !s.Always
+		return s.Stage != filter.Receive && s.Stage != filter.Record || !s.Always
 	})
 	return Build(receive)
 }
@@ -54,6 +57,7 @@ type builder struct {
 	chain    *Chain
 	owner    string   // the filter whose headers are stripped
 	names    []string // that filters of any level own
+	secrets  []string // places where filters of any level look for credentials
 	problems []fault.Problem
 }
 
@@ -83,7 +87,7 @@ func (b *builder) add(s filter.Spec) {
 		return
 	}
 	if off(raw) {
-		if s.Always && len(b.levels) < 2 {
+		if s.Always && !s.MayBeOff && len(b.levels) < 2 {
 			b.problem("/filters"+filter.Pointer(s.Name), "filter.required", "The filter %q cannot be off for a whole API.", s.Name)
 		}
 		return
@@ -99,9 +103,16 @@ func (b *builder) add(s filter.Spec) {
 	if e, ok := v.(filter.ErrorBodies); ok {
 		b.chain.errors = e
 	}
+	recording, ok := v.(interface{ Options() *record.Recording })
+	if ok {
+		b.chain.recording = recording.Options()
+	}
 	req, _ := v.(filter.RequestPhase)
 	resp, _ := v.(filter.ResponsePhase)
 	if req != nil || resp != nil {
+		if ok {
+			b.chain.tapped = len(b.chain.steps)
+		}
 		b.chain.steps = append(b.chain.steps, step{s.Name, s.Stage, req, resp})
 	}
 }
@@ -116,8 +127,18 @@ func (b *builder) options(s filter.Spec) (json.RawMessage, bool) {
 	return nil, false
 }
 
-// owned collects the headers that a filter of any level owns. Its build errors
-// are left to add: a level that is replaced cannot be mended at this one.
+// hide tells the recording where credentials stand, those of replaced levels
+// included: a caller may send a key to an endpoint that wants none.
+func (b *builder) hide() {
+	if r := b.chain.recording; r != nil {
+		if err := r.Hide(b.secrets); err != nil {
+			b.problems = append(b.problems, filter.ProblemsOf("/filters/record", err)...)
+		}
+	}
+}
+
+// owned collects the headers that a filter of any level owns, and the places where
+// it looks for credentials. Its build errors are left to add: a level that is replaced cannot be mended at this one.
 func (b *builder) owned(s filter.Spec) {
 	for _, level := range b.levels {
 		raw, ok := level[s.Name]
@@ -127,6 +148,9 @@ func (b *builder) owned(s filter.Spec) {
 		if v, err := s.Value(raw); err == nil {
 			if o, ok := v.(filter.HeaderOwner); ok {
 				b.owner, b.names = s.Name, append(b.names, o.OwnedHeaders()...)
+			}
+			if o, ok := v.(filter.CredentialOwner); ok {
+				b.secrets = append(b.secrets, o.Credentials()...)
 			}
 		}
 	}

@@ -5,12 +5,16 @@ package chain
 
 import (
 	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/filter/record"
 )
 
 // Chain is the compiled filters of one API or endpoint. Immutable.
 type Chain struct {
 	steps  []step // in order; a step without a request half is entered all the same
 	errors filter.ErrorBodies
+
+	recording *record.Recording
+	tapped    int // the step of the recording, where it has one; else -1
 }
 
 type step struct {
@@ -36,4 +40,24 @@ func (c *Chain) ErrorBody(status int) (filter.ErrorRenderer, bool) {
 		return nil, false
 	}
 	return c.errors.ErrorBody(status)
+}
+
+// Recording says what is recorded of exchanges; nil where the filter is off. Safe
+// on nil.
+func (c *Chain) Recording() *record.Recording {
+	if c == nil {
+		return nil
+	}
+	return c.recording
+}
+
+// Captured returns what the recording saw of an exchange's messages, nil if it
+// looked at none. It is for after the exchange.
+func (c *Chain) Captured(x *filter.Exchange) *record.Capture {
+	if c == nil || c.tapped < 0 {
+		return nil
+	}
+	x.Enter(c.tapped)
+	seen, _ := x.State().(*record.Capture)
+	return seen
 }

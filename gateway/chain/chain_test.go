@@ -358,3 +358,33 @@ func TestReceiveStopsBeforeAnythingIsDecided(t *testing.T) {
 		}
 	}
 }
+
+func TestRecordsOfAnAPICanBeOff(t *testing.T) {
+	order := Order(Deps{})
+	open := json.RawMessage(`{"open":true}`)
+	off := json.RawMessage(`"off"`)
+	api := apidef.Filters{"auth": open, "record": off}
+	if c, problems := Build(order, api); problems != nil || c.Recording() != nil {
+		t.Errorf("%v", problems)
+	}
+	if c, problems := Build(order, api, apidef.Filters{"record": json.RawMessage(`{}`)}); problems != nil || c.Recording() == nil {
+		t.Errorf("on again at an endpoint: %v", problems)
+	}
+	if c, problems := Build(order, apidef.Filters{"auth": open}); problems != nil || c.Recording() == nil || c.Recording().Off() {
+		t.Errorf("by default: %v", problems)
+	}
+	if c := (*Chain)(nil); c.Recording() != nil || c.Captured(nil) != nil {
+		t.Error("no chain records nothing")
+	}
+}
+
+// TestATagMayNotBeAPlaceOfKeysOfAnyLevel: the key would stand in the record.
+func TestATagMayNotBeAPlaceOfKeysOfAnyLevel(t *testing.T) {
+	api := apidef.Filters{"auth": json.RawMessage(`{"any":[{"key":{"in":[{"header":"X-Key"},{"cookie":"k"}]}}]}`), "record": json.RawMessage(`{"tags":["meta:a","header:x-key"]}`)}
+	for name, levels := range map[string][]apidef.Filters{"API": {api}, "endpoint": {api, {"auth": json.RawMessage(`"off"`)}}} {
+		c, problems := Build(Order(Deps{}), levels...)
+		if c != nil || len(problems) != 1 || problems[0].Path != "/filters/record/tags/1" || problems[0].Code != "record.tag_secret" {
+			t.Errorf("%s: %+v", name, problems)
+		}
+	}
+}

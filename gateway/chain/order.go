@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/filter/errorbody"
 	"github.com/sluice-gateway/sluice/gateway/filter/headers"
 	"github.com/sluice-gateway/sluice/gateway/filter/identity"
+	"github.com/sluice-gateway/sluice/gateway/filter/record"
 	"github.com/sluice-gateway/sluice/gateway/filter/requestid"
 	"github.com/sluice-gateway/sluice/gateway/filter/rights"
 )
@@ -26,6 +27,8 @@ type Deps struct {
 	TrustedProxies []netip.Prefix
 	// NewID makes request ids, and is the engine's too. Nil: requestid.Maker().
 	NewID func() string
+	// Pressed tells that records should be small: no bodies. Nil: never.
+	Pressed func() bool
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
@@ -49,6 +52,11 @@ func Order(d Deps) []filter.Spec {
 
 		// receive: everything below logs, refuses or limits by these two.
 		requestid.Spec(d.NewID, trust.Has),
+
+		// record: it looks at messages on the outside of every filter that shapes them,
+		// and behind the request id, by which it samples. What encodes bodies for the
+		// client (compress) belongs above it.
+		record.Spec(record.Deps{Now: d.Now, Pressed: d.Pressed}),
 		clientip.Spec(trust),
 
 		// identify: before anything that is decided per caller. Headers that only the
@@ -63,7 +71,7 @@ func Order(d Deps) []filter.Spec {
 		headers.RequestSpec(),
 		identity.Spec(),
 
-		// record: options that serve and the meter read; they have no phase.
+		// options that serve reads; they have no phase.
 		errorbody.Spec(),
 	}
 }

@@ -26,7 +26,8 @@ func TestOrder(t *testing.T) {
 }
 
 // TestStagesAreInOrder compares with gateway.md's table. Filters with only a
-// response phase stand first, so that they are always entered.
+// response phase stand first, so that they are always entered. Those of the stage
+// record decide nothing about a request: they stand where they see what they need.
 func TestStagesAreInOrder(t *testing.T) {
 	stages := []filter.Stage{
 		filter.RespondStage, filter.Receive, filter.Protect, filter.CORS, filter.Identify,
@@ -35,6 +36,9 @@ func TestStagesAreInOrder(t *testing.T) {
 	at := 0
 	seen := map[string]bool{}
 	for _, s := range Order(Deps{}) {
+		if s.Stage == filter.Record {
+			continue
+		}
 		i := slices.Index(stages, s.Stage)
 		if i < at {
 			t.Errorf("%s of stage %q stands behind stage %q", s.Name, s.Stage, stages[at])
@@ -138,20 +142,27 @@ func TestTheWholeOrderBuilds(t *testing.T) {
 		"requestHeaders":  json.RawMessage(`{"set":{"X-Env":"prod"}}`),
 		"responseHeaders": json.RawMessage(`{"remove":["Server"]}`),
 		"errors":          json.RawMessage(`[{"status":"4xx","body":"no"}]`),
+		"record":          json.RawMessage(`{"bodies":{"until":"2026-12-01T00:00:00Z"}}`),
 	}
 	c, problems := Build(order, api)
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	want := []string{"responseHeaders", "requestId", "clientIp", "auth", "identity", "rights", "requestHeaders", "identity"}
+	want := []string{"responseHeaders", "requestId", "record", "clientIp", "auth", "identity", "rights", "requestHeaders", "identity"}
 	if got := c.Names(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	if _, ok := c.ErrorBody(401); !ok {
 		t.Error("the body of errors is not found")
 	}
+	if c.Recording() == nil || c.Recording().Off() {
+		t.Error("the recording is not found")
+	}
 	u, problems := Unmatched(order)
 	if problems != nil || !slices.Equal(u.Names(), []string{"requestId", "clientIp"}) {
 		t.Errorf("for requests without an API: %v, %v", u, problems)
+	}
+	if u.Recording() == nil {
+		t.Error("requests without an API are not recorded")
 	}
 }

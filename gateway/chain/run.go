@@ -33,10 +33,15 @@ func (c *Chain) Run(x *filter.Exchange) error { return c.walk(x, c.steps) }
 // and what filters add on the way back.
 func (c *Chain) Receive(x *filter.Exchange) error {
 	n := 0
-	for n < len(c.steps) && (c.steps[n].stage == filter.RespondStage || c.steps[n].stage == filter.Receive) {
+	for n < len(c.steps) && before(c.steps[n].stage) {
 		n++
 	}
 	return c.walk(x, c.steps[:n])
+}
+
+// before tells whether filters of a stage decide nothing about a request.
+func before(s filter.Stage) bool {
+	return s == filter.RespondStage || s == filter.Receive || s == filter.Record
 }
 
 func (c *Chain) walk(x *filter.Exchange, steps []step) (err error) {

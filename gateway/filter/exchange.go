@@ -64,6 +64,13 @@ type Exchange struct {
 	// proxies, else of the connection itself.
 	ClientScheme string
 	ClientHost   string
+	// ClientMethod, ClientPath (normalised, where it could be) and ClientQuery are what
+	// the client asked for, and ClientAgent its User-Agent, set by serve: filters may
+	// change the request.
+	ClientMethod string
+	ClientPath   string
+	ClientQuery  string
+	ClientAgent  string
 	// TrustedPeer is set when the peer is a trusted proxy.
 	TrustedPeer bool
 

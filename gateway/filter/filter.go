@@ -40,6 +40,14 @@ type Options interface {
 // and does so even where an endpoint replaces the filter or turns it off.
 type HeaderOwner interface{ OwnedHeaders() []string }
 
+// CredentialOwner is a filter that reads credentials from requests. What stands in
+// these places is never recorded.
+type CredentialOwner interface {
+	// Credentials lists the places as "header:NAME" and "query:NAME". Cookies are
+	// credentials without being named.
+	Credentials() []string
+}
+
 // ErrorRenderer makes the body of an error answer of the gateway.
 type ErrorRenderer interface {
 	// RenderError returns the answer's status, media type and body.
@@ -96,6 +104,7 @@ type Spec struct {
 	StatusCodes []int        // that it may refuse with
 	APIOnly     bool         // an endpoint may not override it
 	Always      bool         // runs for every API, with its defaults where not named
+	MayBeOff    bool         // a whole API may turn it off all the same
 	Hidden      bool         // has no options in a definition
 	Config      reflect.Type // the options' struct; its comments are the manual, its tags the schema
 
@@ -149,6 +158,9 @@ func (s Spec) ForAPI() Spec { s.APIOnly = true; return s }
 
 // EveryAPI runs it for every API, with defaults where a definition does not name it.
 func (s Spec) EveryAPI() Spec { s.Always = true; return s }
+
+// Removable lets a whole API turn off a filter that every API has.
+func (s Spec) Removable() Spec { s.MayBeOff = true; return s }
 
 // NoOptions hides it from definitions; it is then run for every API.
 func (s Spec) NoOptions() Spec { s.Hidden, s.Always = true, true; return s }

@@ -201,8 +201,8 @@ func (m *outgoing) rewind(r *message.Request) bool {
 		return true
 	}
 	switch b := r.Body.(type) {
-	case interface{ rewind(n int) }:
-		b.rewind(n)
+	case interface{ Rewind(n int) }:
+		b.Rewind(n)
 		return true
 	case io.Seeker:
 		_, err := b.Seek(-int64(n), io.SeekCurrent)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/http1/wire"
@@ -70,6 +71,11 @@ type ServerConfig struct {
 	// and the body, so it must be made of ASCII letters and digits. Safe for concurrent
 	// use. Nil: these answers have none.
 	NewID func() string
+
+	// Refused is told of each request that the engine answers by itself, after the
+	// answer: status, code, request id and the connection's peer. It must not block.
+	// Nil: nobody is.
+	Refused func(status int, code, id string, peer netip.Addr)
 
 	// Clock is shared by servers and pools to save wake-ups. Nil: an own one.
 	Clock *Clock

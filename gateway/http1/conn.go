@@ -346,7 +346,11 @@ func (c *conn) refuse(r *wire.Refusal) {
 	c.s.count(r.Code)
 	id := c.s.newID()
 	c.s.c.Log.Debug("request refused", "code", r.Code, "message", r.Message, "request", id, "remote", c.remote)
-	if c.send(c.s.answer(r, id)) == nil {
+	err := c.send(c.s.answer(r, id))
+	if c.s.c.Refused != nil {
+		c.s.c.Refused(r.Status, r.Code, id, c.remote.Addr())
+	}
+	if err == nil {
 		c.linger()
 	}
 }

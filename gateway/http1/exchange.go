@@ -105,6 +105,8 @@ type requestBody struct {
 	reading atomic.Bool
 	over    atomic.Bool
 
+	received atomic.Int64 // bytes that were read
+
 	emu      sync.Mutex // orders 100 (Continue) before the final head
 	expect   bool       // the client waits for 100
 	answered bool       // the final head came first
@@ -125,6 +127,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := b.f.Read(p)
+	b.received.Add(int64(n))
 	if b.f.Done {
 		b.finished()
 	}
@@ -137,6 +140,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Received is the number of bytes that were read so far.
+func (b *requestBody) Received() int64 { return b.received.Load() }
+
 // Len is the number of bytes that can be read without waiting; a wrapper that
 // passes it on lets a small body go out together with the head.
 func (b *requestBody) Len() int {
@@ -148,10 +154,12 @@ func (b *requestBody) Len() int {
 	return int(min(int64(b.f.D.W-b.f.D.R), b.f.Left))
 }
 
-// rewind takes back the reading of n bytes that Len had told of.
-func (b *requestBody) rewind(n int) {
+// Rewind takes back the reading of n bytes that Len had told of; a wrapper that
+// passes Len on passes this on too, so that the request may be tried elsewhere.
+func (b *requestBody) Rewind(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.received.Add(-int64(n))
 	b.f.D.R -= n
 	b.f.Left += int64(n)
 	b.f.Done = false

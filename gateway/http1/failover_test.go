@@ -31,11 +31,15 @@ func TestBodyIsWholeForAnotherTarget(t *testing.T) {
 	cases := []struct {
 		name, first, body string
 		sent, consumed    bool
+		wrapped           bool // by a filter that looks at the body
 	}{
-		{"nobody listens", nobody, "abc", false, false},
-		{"nobody listens, large body", nobody, big, false, false},
-		{"no answer", silent.Addr(), "abc", true, false},
-		{"no answer, large body", silent.Addr(), big, true, true},
+		{"nobody listens", nobody, "abc", false, false, false},
+		{"nobody listens, large body", nobody, big, false, false, false},
+		{"no answer", silent.Addr(), "abc", true, false, false},
+		{"no answer, large body", silent.Addr(), big, true, true, false},
+		{"nobody listens, wrapped", nobody, "abc", false, false, true},
+		{"no answer, wrapped", silent.Addr(), "abc", true, false, true},
+		{"no answer, large body, wrapped", silent.Addr(), big, true, true, true},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -45,6 +49,9 @@ func TestBodyIsWholeForAnotherTarget(t *testing.T) {
 			defer second.pool.Close()
 			var got *http1.Error
 			_, addr := serve(t, handler(func(w message.Writer, r *message.Request) {
+				if tc.wrapped {
+					r.Body = looked{r.Body.(atHand)}
+				}
 				_, err := first.Do(r.Context, r, http1.Outbound{Target: r.Target})
 				if !errors.As(err, &got) || got.Consumed {
 					answer(w, 502, 0, "")
@@ -67,6 +74,15 @@ func TestBodyIsWholeForAnotherTarget(t *testing.T) {
 		})
 	}
 }
+
+// atHand is what a wrapper of a request's body passes on.
+type atHand interface {
+	io.Reader
+	Len() int
+	Rewind(n int)
+}
+
+type looked struct{ atHand }
 
 // TestBufferedBodies: a filter may put a reader of its own in the place of Body.
 func TestBufferedBodies(t *testing.T) {

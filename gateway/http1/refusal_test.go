@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,14 +60,20 @@ func TestRefusalsHaveAnIDAndAreCountedByCode(t *testing.T) {
 		{"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505, wire.CodeVersion},
 	}
 	newID, last := counter()
+	told := make(chan string, len(cases))
 	s, addr := serve(t, handler(func(w message.Writer, r *message.Request) { answer(w, 200, 2, "ok") }),
-		http1.ServerConfig{HeaderTimeout: 300 * time.Millisecond, NewID: newID})
+		http1.ServerConfig{HeaderTimeout: 300 * time.Millisecond, NewID: newID, Refused: func(status int, code, id string, peer netip.Addr) {
+			told <- fmt.Sprint(status, " ", code, " ", id, " ", peer)
+		}})
 	want := map[string]uint64{}
 	for _, tc := range cases {
 		c := http1test.Dial(t, addr)
 		c.Send(tc.in)
 		got := c.MustRead("GET")
 		wantOwn(t, got, tc.status, tc.code, last())
+		if got, want := <-told, fmt.Sprint(tc.status, " ", tc.code, " ", last(), " 127.0.0.1"); got != want {
+			t.Errorf("told of %q, want %q", got, want)
+		}
 		if allow := got.Header.Get("Allow"); (allow != "") != (tc.status == 405) {
 			t.Errorf("%d with Allow %q", tc.status, allow)
 		}

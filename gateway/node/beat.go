@@ -37,6 +37,7 @@ type Options struct {
 	Every   time.Duration
 	World   *route.World
 	Load    func() fleet.Load
+	Spool   func() fleet.Spool // of records; nil: there is none
 	Log     *slog.Logger
 }
 
@@ -149,6 +150,9 @@ func (b *Beater) say() fleet.Beat {
 		Node: b.o.Node.ID, Name: b.o.Node.Name, Group: b.o.Node.Group, Service: "gateway", Version: b.o.Version, Address: b.o.Address,
 		Start: b.o.Start, StartedAt: b.since, Epoch: r.Epoch, Generation: r.Generation, Root: r.Root, Rejected: cut(r.Rejected, beatReasons),
 		Source: r.Origin, RedisOK: true /* of a beat that arrives */, Load: b.o.Load(),
+	}
+	if b.o.Spool != nil {
+		beat.Spool = b.o.Spool()
 	}
 	if beat.Source == "" {
 		beat.Source = "none"

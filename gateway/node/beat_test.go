@@ -99,7 +99,8 @@ func newGateway(t *testing.T, s *testenv.Server) *gateway {
 	})
 	g.beater = node.NewBeater(fleet.NewWriter(rdb, keys), g.bus, node.Options{
 		Node: &filter.Node{ID: "node-1", Name: "gw-1", Group: "edge"}, Version: "1.2.3", Address: "127.0.0.1:8080", Start: "start-1",
-		Every: 20 * time.Millisecond, World: g.world, Load: func() fleet.Load { return fleet.Load{RPS: 7, Goroutines: 3} }, Log: slog.New(slog.DiscardHandler),
+		Every: 20 * time.Millisecond, World: g.world, Load: func() fleet.Load { return fleet.Load{RPS: 7, Goroutines: 3} },
+		Spool: func() fleet.Spool { return fleet.Spool{DiskBytes: 9, Dropped: 2} }, Log: slog.New(slog.DiscardHandler),
 	})
 	reloader := route.NewReloader(g.world, compiler(), g.script, route.Options{Applied: g.beater.Applied, Coalesce: time.Millisecond, Poll: time.Hour, Timeout: time.Hour})
 	ctx, stop := context.WithCancel(context.Background())
@@ -180,7 +181,7 @@ func TestBeatsAndAcknowledgementsTellWhatIsServed(t *testing.T) {
 		g := newGateway(t, s)
 		g.until("catching up", func(b fleet.Beat) bool {
 			return b.State == fleet.CatchingUp && b.Source == "none" && b.Node == "node-1" && b.Name == "gw-1" && b.Group == "edge" && b.Service == "gateway" &&
-				b.Version == "1.2.3" && b.Address == "127.0.0.1:8080" && b.Start == "start-1" && b.RedisOK && b.Load.RPS == 7 && !b.StartedAt.IsZero()
+				b.Version == "1.2.3" && b.Address == "127.0.0.1:8080" && b.Start == "start-1" && b.RedisOK && b.Load.RPS == 7 && b.Spool == (fleet.Spool{DiskBytes: 9, Dropped: 2}) && !b.StartedAt.IsZero()
 		})
 		g.apply(1, "disk", text, errAway)
 		g.until("on disk", func(b fleet.Beat) bool {

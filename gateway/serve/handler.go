@@ -9,6 +9,7 @@
 package serve
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/chain"
 	"github.com/sluice-gateway/sluice/gateway/filter"
 	"github.com/sluice-gateway/sluice/gateway/message"
+	"github.com/sluice-gateway/sluice/gateway/meter"
 	"github.com/sluice-gateway/sluice/gateway/route"
 )
 
@@ -26,12 +28,10 @@ type Observer interface {
 }
 
 // Outcome is what came of an exchange.
-type Outcome struct {
-	Status   int           // that was written; 499 when the client went away before
-	Bytes    int64         // of the response body
-	Duration time.Duration // from the head of the request to the last byte of the response
-	Aborted  bool          // the response was cut short
-}
+type Outcome = meter.Outcome
+
+// errPanic is the outcome of an exchange that a panic ended.
+var errPanic = errors.New("the gateway failed while it served the request")
 
 // Options of a Handler.
 type Options struct {
@@ -60,12 +60,18 @@ func New(o Options) *Handler { return &Handler{o: o} }
 func (h *Handler) Serve(w message.Writer, r *message.Request) {
 	x := h.exchanges.Get()
 	x.Request, x.Node, x.Start, x.Client = r, h.o.Node, time.Now(), r.Remote.Addr().Unmap()
-	x.ClientScheme, x.ClientHost = r.Scheme, r.Host
+	x.ClientScheme, x.ClientHost, x.ClientMethod = r.Scheme, r.Host, r.Method
+	x.ClientAgent, _ = r.Header.Known(message.UserAgent)
+	table, body := h.o.World.Load(), r.Body
 
-	out := Outcome{Status: http.StatusInternalServerError, Aborted: true} // of a panic
+	var c *chain.Chain
+	out := Outcome{Status: http.StatusInternalServerError, Aborted: true, Err: errPanic} // of a panic
 	whole := false
 	defer func() {
-		out.Duration = time.Since(x.Start)
+		out.Duration, out.Generation, out.Chain = time.Since(x.Start), table.State().Generation, c
+		if n, ok := body.(interface{ Received() int64 }); ok {
+			out.Received += n.Received()
+		}
 		h.o.Observer.Observe(x, out)
 		if x.Response != nil {
 			_ = x.Response.Body.Close()
@@ -74,7 +80,7 @@ func (h *Handler) Serve(w message.Writer, r *message.Request) {
 			h.exchanges.Put(x)
 		}
 	}()
-	c := h.answer(x)
+	c = h.answer(x, table)
 	entered := x.Entered()
 	h.unwind(x, c)
 	out = h.write(w, x, c, entered)
@@ -82,8 +88,9 @@ func (h *Handler) Serve(w message.Writer, r *message.Request) {
 }
 
 // answer sets the exchange's response and returns the chain that takes it back.
-func (h *Handler) answer(x *filter.Exchange) *chain.Chain {
-	api, ep, err := h.o.World.Load().Match(x.Request, x)
+func (h *Handler) answer(x *filter.Exchange, table *route.Table) *chain.Chain {
+	api, ep, err := table.Match(x.Request, x)
+	x.ClientPath, x.ClientQuery = x.Request.Path, x.Request.Query
 	c := h.o.Unmatched
 	switch {
 	case ep != nil:

@@ -239,7 +239,7 @@ func TestAPanicWhileTheBodyIsSentLeaksNothing(t *testing.T) {
 		if _, err := c.Read("GET"); err == nil {
 			t.Error("the response looks whole")
 		}
-		if s := r.seen.wait(t, 2*i); s.Status != 500 || !s.Aborted {
+		if s := r.seen.wait(t, 2*i); s.Status != 500 || !s.Aborted || s.Err == nil || s.Chain == nil {
 			t.Errorf("observed %+v", s)
 		}
 		c = http1test.Dial(t, r.addr)

@@ -26,15 +26,20 @@ func head(r *bufio.Reader) bool {
 	return err == nil
 }
 
+// recorded makes the filter record look at bodies.
+const recorded = `"filters":{"record":{"bodies":{"until":"2126-01-01T00:00:00Z","max":"1KiB"}}}`
+
 // A stream's bytes reach the client before the origin sends the next ones, and
 // not only at the end.
 func TestStreamsAreFlushedAsTheyCome(t *testing.T) {
 	const chunked, untilClose = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n", "HTTP/1.1 200 OK\r\n\r\none"
-	for name, tc := range map[string]struct{ answer, trouble string }{
-		"chunked":              {chunked, ""},
-		"until close":          {untilClose, ""},
-		"chunked, wrapped":     {chunked, "wrap"},
-		"until close, wrapped": {untilClose, "wrap"},
+	for name, tc := range map[string]struct{ answer, trouble, more string }{
+		"chunked":              {chunked, "", ""},
+		"until close":          {untilClose, "", ""},
+		"chunked, wrapped":     {chunked, "wrap", ""},
+		"until close, wrapped": {untilClose, "wrap", ""},
+		"chunked, recorded":    {chunked, "", recorded},
+		"wrapped, recorded":    {untilClose, "wrap", recorded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			next := make(chan struct{})
@@ -50,7 +55,7 @@ func TestStreamsAreFlushedAsTheyCome(t *testing.T) {
 					_, _ = io.WriteString(c, "two")
 				}
 			})
-			r := newRig(t, map[string]string{"a": open("a", "/a/", o.Addr(), "")}, troubleSpec())
+			r := newRig(t, map[string]string{"a": open("a", "/a/", o.Addr(), tc.more)}, troubleSpec())
 			req, err := http.NewRequest(http.MethodGet, "http://"+r.addr+"/a/x", nil)
 			if err != nil {
 				t.Fatal(err)
@@ -93,17 +98,19 @@ func TestLargeBodiesBothWays(t *testing.T) {
 		_, _ = io.CopyN(w, rand.NewChaCha8([32]byte{2}), size)
 	}))
 	defer origin.Close()
-	r := newRig(t, map[string]string{"a": open("a", "/a/", origin.Listener.Addr().String(), "")})
+	r := newRig(t, map[string]string{
+		"a": open("a", "/a/", origin.Listener.Addr().String(), ""), "b": open("b", "/b/", origin.Listener.Addr().String(), recorded),
+	})
 	up, down := sha256.New(), sha256.New()
 	_, _ = io.CopyN(up, rand.NewChaCha8([32]byte{1}), size)
 	_, _ = io.CopyN(down, rand.NewChaCha8([32]byte{2}), size)
 	defer http.DefaultClient.CloseIdleConnections()
-	for i, path := range []string{"/a/known", "/a/chunked"} {
+	for i, path := range []string{"/a/known", "/a/chunked", "/b/known", "/b/chunked"} {
 		req, err := http.NewRequest(http.MethodPost, "http://"+r.addr+path, io.LimitReader(rand.NewChaCha8([32]byte{1}), size))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if path == "/a/known" {
+		if strings.HasSuffix(path, "/known") {
 			req.ContentLength = size
 		}
 		resp, err := http.DefaultClient.Do(req)
@@ -119,8 +126,8 @@ func TestLargeBodiesBothWays(t *testing.T) {
 		if want := fmt.Sprintf("%d %x", size, up.Sum(nil)); resp.Header.Get("X-Got") != want {
 			t.Errorf("%s: %s went up, want %s", path, resp.Header.Get("X-Got"), want)
 		}
-		if s := r.seen.wait(t, i); s.Bytes != size {
-			t.Errorf("%d bytes were counted", s.Bytes)
+		if s := r.seen.wait(t, i); s.Bytes != size || s.Received != size || s.Chain == nil || s.Generation != 1 {
+			t.Errorf("observed %+v", s)
 		}
 	}
 }
@@ -198,7 +205,7 @@ func TestAnOriginThatDiesMidBodyCutsTheResponse(t *testing.T) {
 			if resp, err := c.Read("GET"); err == nil {
 				t.Errorf("the client takes %q for the whole", resp.Body)
 			}
-			if s := r.seen.wait(t, 0); s.Status != 200 || !s.Aborted {
+			if s := r.seen.wait(t, 0); s.Status != 200 || !s.Aborted || s.Err == nil {
 				t.Errorf("observed %+v", s)
 			}
 			if n := r.seen.Read(); n.Aborted != 1 {
@@ -294,7 +301,7 @@ func TestATunnelPassesBytesBothWaysAndHalfCloses(t *testing.T) {
 	if rest, ended := c.Rest(); rest != "" || !ended {
 		t.Errorf("%q, ended %v", rest, ended)
 	}
-	if s := r.seen.wait(t, 0); s.Status != 101 || s.Aborted || s.Bytes != int64(len("hello\nEARLY\nPING 0\nPING 1\nPING 2\nbye\n")) {
+	if s := r.seen.wait(t, 0); s.Status != 101 || s.Aborted || s.Bytes != int64(len("hello\nEARLY\nPING 0\nPING 1\nPING 2\nbye\n")) || s.Received != int64(len("early\nping 0\nping 1\nping 2\n")) {
 		t.Errorf("observed %+v", s)
 	}
 	testenv.Eventually(t, 5*time.Second, func() bool { return o.Open() == 0 && r.server.Stats().Connections == 0 })

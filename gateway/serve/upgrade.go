@@ -95,7 +95,7 @@ func (h *Handler) tunnel(w message.Writer, x *filter.Exchange) Outcome {
 	defer h.tunnels.remove(t)
 
 	var both sync.WaitGroup
-	both.Go(func() { pass(t.upstream, t.client, early) })
+	both.Go(func() { out.Received = pass(t.upstream, t.client, early) })
 	out.Bytes = pass(t.client, t.upstream, resp.Buffered)
 	both.Wait()
 	return out

@@ -53,6 +53,7 @@ func (h *Handler) write(w message.Writer, x *filter.Exchange, c *chain.Chain, en
 	if err != nil {
 		out.Aborted = true
 		if kind := http1.KindOf(err); kind != 0 && kind != http1.ErrAborted {
+			out.Err = err
 			if w.Discard() {
 				// the error answer goes the same way back; its body is the gateway's
 				// own, so that this happens once

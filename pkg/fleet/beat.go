@@ -65,6 +65,13 @@ type Load struct {
 	Goroutines  int64   `json:"goroutines"`
 }
 
+// Spool is how the records of a gateway's calls fare.
+type Spool struct {
+	DiskBytes int64  `json:"diskBytes,omitempty"` // that wait on its disk for Redis
+	Dropped   uint64 `json:"dropped,omitempty"`   // records, since the start
+	Volatile  bool   `json:"volatile,omitempty"`  // a crash loses open batches: the disk has no room for them
+}
+
 // Beat is what a node says of itself.
 type Beat struct {
 	Node        string            `json:"node"`    // node id: 1 to 64 of A-Z a-z 0-9 . _ -
@@ -85,6 +92,7 @@ type Beat struct {
 	Source      string            `json:"source"` // where the configuration came from: live, disk or none
 	RedisOK     bool              `json:"redisOk"`
 	Load        Load              `json:"load"`
+	Spool       Spool             `json:"spool,omitzero"`
 	ClockOffset time.Duration     `json:"-"` // clock of Redis less the node's; "clockOffsetMs" in JSON; the writer measures it when zero
 	LastError   string            `json:"lastError,omitempty"`
 }

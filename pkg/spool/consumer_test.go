@@ -413,3 +413,33 @@ func TestWhatNobodyReadIsNotEvicted(t *testing.T) {
 		}
 	})
 }
+
+// TestADeliveryThatDoesNotCount has a reader restart more often than a batch may be
+// delivered, each time before it could do anything.
+func TestADeliveryThatDoesNotCount(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		rdb := s.Client()
+		filled(t, rdb, 2)
+		o := ReaderOptions{Group: "g", Consumer: "c", MaxDeliveries: 2}
+		for range 6 {
+			r := reader(t, rdb, o)
+			if err := r.Unread(t.Context(), read(t, r, 2)...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last := reader(t, rdb, o)
+		held := read(t, last, 2)
+		if held[0].Deliveries != 1 {
+			t.Errorf("%d deliveries", held[0].Deliveries)
+		}
+		if err := last.Ack(t.Context(), held...); err != nil {
+			t.Fatal(err)
+		}
+		if err := last.Unread(t.Context(), held...); err != nil { // settled: nothing to do
+			t.Fatal(err)
+		}
+		if p := locate(t, rdb, "g"); p.Pending != 0 || p.Dead != 0 {
+			t.Errorf("%+v", p)
+		}
+	})
+}

@@ -31,10 +31,13 @@ type Position struct {
 	Forgotten uint64 // records of gaps too old to be told one by one
 	Dead      uint64 // records of batches in the dead letters
 	Pending   int64  // batches that readers have and did not settle
-	Entries   int64  // of the stream that the group did not settle, pending ones included; -1: Redis does not know
+	Entries   int64  // of the stream that the group did not settle, pending ones included; beyond 1000 about
 	Bytes     int64  // of what the group did not settle, about
 	Lag       time.Duration
 }
+
+// countUpTo is how many entries are counted one by one.
+const countUpTo = 1000
 
 // Locate tells how far a group is in a shard and what it misses. A group that does
 // not exist is an error.
@@ -74,17 +77,19 @@ func Locate(ctx context.Context, rdb redis.UniversalClient, shard int, group str
 			next = entries[0].ID
 		}
 	}
-	if p.Entries = ahead + p.Pending; ahead < 0 || (next != "" && p.Entries == 0) { // before Redis 7, and after evictions
-		p.Entries = -1
-	}
 	wentIn, err := rdb.HGet(ctx, startsKey(shard), "in").Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return fail(err)
 	}
 	if ms, _ := splitID(next); next != "" {
-		sizes, err := rdb.XRangeN(ctx, sizesKey(shard), strconv.FormatInt(ms, 10), "+", 1).Result()
+		// Redis' own count of what a group did not get goes wrong where a frame came twice
+		// and was deleted again, and does not exist before version 7.
+		sizes, err := rdb.XRangeN(ctx, sizesKey(shard), strconv.FormatInt(ms, 10), "+", countUpTo).Result()
 		if err != nil {
 			return fail(err)
+		}
+		if p.Entries = max(int64(len(sizes)), p.Pending, 1); p.Entries == countUpTo {
+			p.Entries = max(p.Entries, ahead+p.Pending)
 		}
 		if len(sizes) > 0 {
 			_, offset := splitID(sizes[0].ID)

@@ -33,6 +33,55 @@ func TestALostReplyRepeatsNothing(t *testing.T) {
 	})
 }
 
+// TestRepeatedFramesAreNoLag: Redis' own count of what a group did not get includes
+// entries that were deleted before anybody read them.
+func TestRepeatedFramesAreNoLag(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
+		rdb := s.Client()
+		p := opened(t, rdb, Options{Dir: t.TempDir(), Shards: 1, FlushRecords: 10})
+		to := newSink(t, rdb, 1, ReaderOptions{Group: "g", Batches: 1})
+		sh := p.shards[0]
+		lag := func(want int64) {
+			t.Helper()
+			pos, err := Locate(t.Context(), rdb, 0, "g")
+			if err != nil || pos.Entries != want || (pos.Lag > 0) != (want > 0) || (pos.Bytes > 0) != (want > 0) {
+				t.Errorf("%+v, %v; want %d entries", pos, err, want)
+			}
+		}
+		for round := range 3 {
+			addAll(t, p, round*50, round*50+50)
+			if n := p.load(sh); n != 5 {
+				t.Fatalf("%d frames", n)
+			}
+			for range 2 {
+				if n, err := p.send(t.Context(), sh); n != 5 || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			p.settle(sh, 5)
+			if round == 0 {
+				to.drain()
+				lag(0)
+				continue
+			}
+			read, err := to.readers[0].Read(t.Context())
+			if err != nil || len(read) != 1 {
+				t.Fatal(read, err)
+			}
+			lag(5)
+			if err := to.readers[0].Ack(t.Context(), read...); err != nil {
+				t.Fatal(err)
+			}
+			to.write(read)
+			to.drain()
+			lag(0)
+		}
+		if to.repeats != 0 || len(to.got) != 150 {
+			t.Errorf("%d records, %d twice", len(to.got), to.repeats)
+		}
+	})
+}
+
 // TestABatchDoesNotOvertakeOneThatWasRefused would lose the refused one for ever,
 // since a number below the last is taken for a repetition.
 func TestABatchDoesNotOvertakeOneThatWasRefused(t *testing.T) {

@@ -7,8 +7,8 @@
 -- Answers {trimmed entries, evicted entries, bytes, entries, groups..}: per group
 -- {name, 1 protected | 0 not, evicted entries, evicted records}.
 local parse = function(id)
-  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
-  return {tonumber(ms), tonumber(seq)}
+  local ms, seq = string.match(id, '^(%d+)%-?(%d*)$') -- an embedded server has "0" for "0-0"
+  return {tonumber(ms), tonumber(seq) or 0}
 end
 local less = function(a, b) return a[1] < b[1] or (a[1] == b[1] and a[2] < b[2]) end
 local text = function(id) return string.format('%.0f-%.0f', id[1], id[2]) end

@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/run"
 	"github.com/sluice-gateway/sluice/pkg/telemetry"
 	"github.com/sluice-gateway/sluice/pkg/trust"
+	"github.com/sluice-gateway/sluice/pump/pipeline"
 )
 
 // beatEvery is how often the fleet hears of this pump, beatTimeout how long one
@@ -29,13 +30,14 @@ const (
 
 // App is one pump. New puts it together and takes its port; Run lets it work.
 type App struct {
-	c       Config
-	log     *slog.Logger
-	cleanup run.Cleanup
-	server  *httpd.Server
-	health  *httpd.Health
-	beats   *fleet.Writer
-	beat    fleet.Beat // what does not change
+	c        Config
+	log      *slog.Logger
+	cleanup  run.Cleanup
+	pipeline *pipeline.Pipeline
+	server   *httpd.Server
+	health   *httpd.Health
+	beats    *fleet.Writer
+	beat     fleet.Beat // what does not change
 }
 
 // New makes a pump from its configuration. Redis may be away.
@@ -55,13 +57,17 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	redisdb.LogTo(log)
-	rdb, err := redisdb.Open(c.Redis)
+	rdb, err := redisdb.Open(withConnections(c.Redis, len(c.Sinks)*c.Streams.Shards))
 	if err != nil {
 		return nil, err
 	}
 	a.cleanup.Push("redis", func(context.Context) error { return rdb.Close() })
 	a.beats = fleet.NewWriter(rdb, keys)
 	a.beat = fleet.Beat{Node: id, Name: name, Service: "pump", Version: buildinfo.Version(), Start: rand.Text(), StartedAt: time.Now().UTC(), Source: "none"}
+	if err := a.newPipeline(ctx, rdb, id); err != nil {
+		return nil, err
+	}
+	a.cleanup.Push("sinks", a.pipeline.Close)
 
 	a.health = httpd.NewHealth("pump", buildinfo.Version(), name)
 	a.health.Component("redis", func(ctx context.Context) (httpd.Status, string) {
@@ -71,6 +77,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 		}
 		return httpd.Pass, detail
 	})
+	a.watchSinks()
 	a.server, err = httpd.Listen(ctx, httpd.ServerOptions{Name: "health", Address: c.Listen.Address, Handler: a.routes(), Log: log})
 	if err != nil {
 		return nil, err
@@ -86,17 +93,25 @@ func (a *App) routes() http.Handler {
 	r.Get("/hello", a.health.Hello)
 	r.Get("/ready", a.health.Ready)
 	r.Get("/live", a.health.Live)
-	r.Method(http.MethodGet, "/metrics", telemetry.Handler(telemetry.NewRegistry("pump")))
+	r.Get("/state", a.state)
+	metrics := telemetry.NewRegistry("pump")
+	metrics.MustRegister(a.pipeline)
+	r.Method(http.MethodGet, "/metrics", telemetry.Handler(metrics))
 	return r
 }
 
-// Run works until ctx ends, a signal comes or a part fails; then /ready fails,
-// requests in flight end, the fleet is told, and Redis closes.
+// Addr is the address of the listener, with the real port.
+func (a *App) Addr() string { return a.server.Addr().String() }
+
+// Run works until ctx ends, a signal comes or a part fails; then nothing more is read
+// from the streams, running writes and requests end, the sinks close, the fleet is
+// told, and Redis closes.
 func (a *App) Run(ctx context.Context) error {
 	var g run.Group
 	g.Add("signals", run.Signals())
 	g.Add("health listener", func(ctx context.Context) error { return a.server.Run(ctx, a.c.Shutdown.Timeout) })
 	g.Add("health", a.health.Run)
+	g.Add("records", a.pipeline.Run)
 	g.Add("beats", a.beating)
 	err := g.Run(ctx)
 	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.c.Shutdown.Timeout)
@@ -112,7 +127,8 @@ func (a *App) beating(ctx context.Context) error {
 	defer tick.Stop()
 	for arrived := true; ; {
 		b := a.beat
-		b.State, b.RedisOK, b.Load = fleet.Current, arrived, fleet.ProcessLoad()
+		b.RedisOK, b.Load = arrived, fleet.ProcessLoad()
+		b.State, b.Reason = a.fares()
 		one, cancel := context.WithTimeout(ctx, beatTimeout)
 		err := a.beats.Beat(one, b)
 		cancel()

@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/config"
 	"github.com/sluice-gateway/sluice/pkg/logs"
 	"github.com/sluice-gateway/sluice/pkg/redisdb"
+	"github.com/sluice-gateway/sluice/pkg/spool"
 )
 
 // Config is everything that can be set about a pump.
@@ -21,6 +22,13 @@ type Config struct {
 	Name string `config:"name"`
 	// Listen is where operators and probes ask.
 	Listen Listen `config:"listen"`
+	// Sinks are where records go; each gets all that its filter lets through. Default:
+	// none, then nothing is drained and the streams keep what fits their budget.
+	Sinks []Sink `config:"sinks"`
+	// Streams are what gateways write records to, in Redis.
+	Streams Streams `config:"streams"`
+	// ReadyAfter is for how long a required sink may fail before /ready fails.
+	ReadyAfter time.Duration `config:"ready_after"`
 	// Redis is the one wire to the rest of the platform.
 	Redis redisdb.Config `config:"redis"`
 	// Trust says where the keys of the platform lie.
@@ -33,7 +41,7 @@ type Config struct {
 
 // Listen is the listener for health and metrics.
 type Listen struct {
-	// Address is host:port of /hello, /ready, /live and /metrics. Default: ":8083".
+	// Address is host:port of /hello, /ready, /live, /metrics and /state. Default: ":8083".
 	Address string `config:"address"`
 }
 
@@ -46,18 +54,21 @@ type Trust struct {
 
 // Shutdown is how the pump stops.
 type Shutdown struct {
-	// Timeout is how long requests in flight may take. Default: 5s.
+	// Timeout is how long a stop may take in all: a running write to a sink gets what
+	// is over after 1.5 s for the rest. Default: 5s.
 	Timeout time.Duration `config:"timeout"`
 }
 
 // Default is the configuration where nothing is set.
 func Default() Config {
 	return Config{
-		Data:     "/var/lib/sluice/pump",
-		Listen:   Listen{Address: ":8083"},
-		Redis:    redisdb.Default(),
-		Log:      logs.Default(),
-		Shutdown: Shutdown{Timeout: 5 * time.Second},
+		Data:       "/var/lib/sluice/pump",
+		Listen:     Listen{Address: ":8083"},
+		Streams:    Streams{Shards: spool.DefaultShards, Budget: 1 << 30, Unprotected: 24 * time.Hour, Forget: 7 * 24 * time.Hour},
+		ReadyAfter: 5 * time.Minute,
+		Redis:      redisdb.Default(),
+		Log:        logs.Default(),
+		Shutdown:   Shutdown{Timeout: 5 * time.Second},
 	}
 }
 
@@ -66,7 +77,10 @@ func (c Config) Validate() error {
 	if c.Data == "" {
 		return config.Invalid("data", "is empty", "name a folder that the pump may write to")
 	}
-	return nil
+	if c.Shutdown.Timeout < 2*time.Second {
+		return config.Invalid("shutdown.timeout", "is less than a stop needs", "give it 2s or more")
+	}
+	return c.checkSinks()
 }
 
 func (c Config) trustDir() string { return cmp.Or(c.Trust.Dir, filepath.Join(c.Data, "keys")) }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,10 +72,20 @@ func (l *lane) deliver(ctx, hard context.Context, batches []*spool.Batch) {
 			n++
 		}
 		n = max(n, 1)
-		if !l.work(ctx, hard, rest[:n]) {
+		if ctx.Err() != nil || !l.work(ctx, hard, rest[:n]) {
+			l.giveBack(hard)
 			return
 		}
 		rest = rest[n:]
+	}
+}
+
+// giveBack lets what the lane leaves at a stop not look as if it had killed the pump.
+func (l *lane) giveBack(hard context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(hard), patience/2)
+	defer cancel()
+	if err := l.reader.Unread(ctx, l.open...); err != nil {
+		l.d.log.Debug("unfinished batches count as delivered", "shard", l.shard, "error", err)
 	}
 }
 
@@ -83,6 +94,10 @@ func (l *lane) deliver(ctx, hard context.Context, batches []*spool.Batch) {
 func (l *lane) work(ctx, hard context.Context, batches []*spool.Batch) bool {
 	pause, panics := backoff{bounds: l.bounds}, 0
 	for j := l.stage(batches); len(j.batches) > 0; {
+		if slices.ContainsFunc(j.batches, func(b *spool.Batch) bool { return l.over[b] }) { // taken during a pause
+			j = l.stage(j.batches)
+			continue
+		}
 		if len(j.records) == 0 {
 			return l.ack(hard, j)
 		}
@@ -140,19 +155,14 @@ func (l *lane) keepAll(hard context.Context, j *job) (taken bool) {
 	if err == nil {
 		return false
 	}
-	if gone(err) { // Redis came back empty: there is nothing to settle
-		for _, b := range l.open {
+	if !errors.Is(err, spool.ErrLost) {
+		return false // Redis is away, or came back empty: then nobody else has the records
+	}
+	for _, b := range l.open {
+		if errors.Is(l.reader.Keep(hard, b), spool.ErrLost) {
+			_ = l.reader.Ack(hard, b) // it changes nothing but that the reader lets go
 			l.over[b] = true
 		}
-	} else if errors.Is(err, spool.ErrLost) {
-		for _, b := range l.open {
-			if !l.over[b] && errors.Is(l.reader.Keep(hard, b), spool.ErrLost) {
-				_ = l.reader.Ack(hard, b) // it changes nothing but that the reader lets go
-				l.over[b] = true
-			}
-		}
-	} else {
-		return false // Redis is away: the write may end before others can claim
 	}
 	var ours []*spool.Batch
 	for _, b := range l.open {

@@ -26,13 +26,13 @@ func describe() descriptions {
 		unreadable:  d("decode_errors_total", "Stream entries that went to the dead letters because they cannot be read or came too often.", lane),
 		taken:       d("batches_taken_total", "Batches that another pump took over because this one was silent for too long.", lane),
 		clamped:     d("records_clamped_total", "Records whose time was more than 5 minutes after their arrival, and was set to it.", lane),
-		lagEntries:  d("lag_entries", "Stream entries that the sink does not have yet. Absent when Redis does not know.", lane),
+		lagEntries:  d("lag_entries", "Stream entries that the sink does not have yet, beyond 1000 about.", lane),
 		lagSeconds:  d("lag_seconds", "Age of the oldest stream entry that the sink does not have yet.", lane),
 		pending:     d("pending", "Stream entries that pumps have and did not settle.", lane),
 		bytes:       d("stream_bytes", "Bytes in the stream. Of the pump that trims it.", []string{"shard"}),
 		gaps:        d("sequence_gap_records_total", "Records that the sink did not get and will not, by the start of the gateway that made them.", []string{"sink", "start"}),
 		provisional: d("provisional_gap_records", "Records that the sink did not get yet although later ones came.", perSink),
-		evicted:     d("trim_evicted_total", "Records that were taken from the sink to keep the streams' budget. Of the pump that trims.", perSink),
+		evicted:     d("trim_evicted_total", "Records that were taken from a stream before the sink had them, to keep the budget. Of the pump that trims.", perSink),
 	}
 }
 
@@ -72,9 +72,7 @@ func (p *Pipeline) Collect(out chan<- prometheus.Metric) {
 			if l.LocatedAt.IsZero() {
 				continue
 			}
-			if l.LagEntries >= 0 {
-				gauge(m.lagEntries, float64(l.LagEntries), d.Name, shard)
-			}
+			gauge(m.lagEntries, float64(l.LagEntries), d.Name, shard)
 			gauge(m.lagSeconds, l.LagSeconds, d.Name, shard)
 			gauge(m.pending, float64(l.Pending), d.Name, shard)
 			for _, g := range l.Gaps {

@@ -57,7 +57,7 @@ type Options struct {
 	Shards   int    // default spool.DefaultShards; the same in the whole installation
 	Streams  Streams
 	Sinks    []Sink
-	Drain    time.Duration     // how long a running Write may take after the end of Run's context; default 4 s
+	Drain    time.Duration     // how long a running Write may take after the end of Run's context; default 3.5 s; all else takes 1.5 s at most
 	Trim     spool.TrimOptions // per shard
 	Log      *slog.Logger      // default: none
 
@@ -69,7 +69,7 @@ type Options struct {
 // after a Write was cancelled it has so long to return
 const patience = 500 * time.Millisecond
 
-// Pipeline is all lanes. Its methods but Run are safe for concurrent use.
+// Pipeline is all lanes. State and Collect are safe for concurrent use.
 type Pipeline struct {
 	o     Options
 	sinks []*destination
@@ -92,6 +92,11 @@ type destination struct {
 
 	mu   sync.Mutex
 	gaps map[string]uint64 // records missing for good, by start
+
+	// Of Run alone:
+	ended        chan struct{} // closed when no lane runs any more
+	left, closed bool          // left behind in a Write; closed or about to be
+	closing      chan error
 }
 
 // New makes a pipeline, without talking to Redis. The sinks become its own: Run
@@ -101,7 +106,7 @@ func New(o Options) (*Pipeline, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	defaults(&o.Shards, spool.DefaultShards)
-	defaults(&o.Drain, 4*time.Second)
+	defaults(&o.Drain, 3500*time.Millisecond)
 	defaults(&o.survey, 2*time.Second)
 	defaults(&o.trim, time.Second)
 	defaults(&o.block, 500*time.Millisecond)
@@ -152,79 +157,100 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	work, leave := context.WithCancel(base)
 	defer leave()
 
-	var side sync.WaitGroup // workers of sinks, survey, trims
-	side.Go(func() { p.surveying(ctx) })
-	side.Go(func() { p.trimming(ctx) })
 	for _, d := range p.sinks {
-		if w, ok := d.To.(sink.Worker); ok {
-			side.Go(func() {
-				if err := d.guard(func() error { return w.Work(work) }); err != nil && work.Err() == nil {
-					stop(fmt.Errorf("sink %s: %w", d.Name, err))
-				}
-			})
-		}
-	}
-	done := make([]chan struct{}, len(p.sinks))
-	for i, d := range p.sinks {
-		done[i] = make(chan struct{})
+		d.ended = make(chan struct{})
 		var lanes sync.WaitGroup
 		for _, l := range d.lanes {
 			lanes.Go(func() { l.run(ctx, hard) })
 		}
-		go func() { lanes.Wait(); close(done[i]) }()
+		go func() { lanes.Wait(); close(d.ended) }()
 	}
+	side := p.beside(ctx, work, stop)
 
 	<-ctx.Done()
 	deadline := time.AfterFunc(p.o.Drain, cut)
 	defer deadline.Stop()
-	late := time.NewTimer(p.o.Drain + patience)
-	defer late.Stop()
+	late, cancel := context.WithTimeout(base, p.o.Drain+patience)
+	defer cancel()
 	var errs []error
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		errs = append(errs, err)
 	}
-	ended := make([]bool, len(p.sinks))
-	for i, d := range p.sinks {
-		if ended[i] = within(done[i], late.C); !ended[i] {
-			late.Reset(0) // the others have had the same time
+	for _, d := range p.sinks {
+		if !within(late, d.ended) {
+			d.left = true
 			errs = append(errs, fmt.Errorf("sink %s: its Write did not end when it was cancelled; it is left behind", d.Name))
 		}
 	}
 	leave()
-	wait := make(chan struct{})
-	go func() { side.Wait(); close(wait) }()
-	rest := time.NewTimer(patience)
-	defer rest.Stop()
-	if !within(wait, rest.C) {
+	rest, cancel := context.WithTimeout(base, patience)
+	defer cancel()
+	if !within(late, side) && !within(rest, side) {
 		errs = append(errs, errors.New("a sink's own work did not end when it was cancelled; it is left behind"))
 	}
-	return errors.Join(append(errs, p.closeSinks(ended))...)
+	return errors.Join(append(errs, p.Close(base))...)
 }
 
-// within waits for done, which wins, or for the end.
-func within(done <-chan struct{}, end <-chan time.Time) bool {
+// beside starts what is not on the way of records: the sinks' own work until work
+// ends, surveys and trims until ctx does. What it returns is closed at the end of all.
+func (p *Pipeline) beside(ctx, work context.Context, stop context.CancelCauseFunc) <-chan struct{} {
+	var side sync.WaitGroup
+	side.Go(func() { p.surveying(ctx) })
+	side.Go(func() { p.trimming(ctx) })
+	for _, d := range p.sinks {
+		w, ok := d.To.(sink.Worker)
+		if !ok {
+			continue
+		}
+		side.Go(func() {
+			if err := d.guard(func() error { return w.Work(work) }); err != nil && work.Err() == nil {
+				stop(fmt.Errorf("sink %s: %w", d.Name, err))
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { side.Wait(); close(done) }()
+	return done
+}
+
+// within waits for done, which wins, or for the end of ctx.
+func within(ctx context.Context, done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	}
 	select {
 	case <-done:
 		return true
 	default:
-	}
-	select {
-	case <-done:
-		return true
-	case <-end:
 		return false
 	}
 }
 
-// closeSinks closes those that no Write runs in any more.
-func (p *Pipeline) closeSinks(ended []bool) error {
-	var errs []error
-	for i, d := range p.sinks {
-		if !ended[i] {
+// Close closes the sinks of a pipeline that was not run, and takes half a second at
+// most. Run does it by itself, after which Close does nothing.
+func (p *Pipeline) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var all []*destination
+	for _, d := range p.sinks {
+		if d.closed || d.left {
 			continue
 		}
-		if err := d.guard(d.To.Close); err != nil {
-			errs = append(errs, fmt.Errorf("close sink %s: %w", d.Name, err))
+		d.closed, d.closing = true, make(chan error, 1)
+		all = append(all, d)
+		go func() { d.closing <- d.guard(d.To.Close) }()
+	}
+	var errs []error
+	for _, d := range all {
+		select {
+		case err := <-d.closing:
+			if err != nil {
+				errs = append(errs, fmt.Errorf("close sink %s: %w", d.Name, err))
+			}
+		case <-ctx.Done():
+			errs = append(errs, fmt.Errorf("close sink %s: it takes too long and is left behind", d.Name))
 		}
 	}
 	return errors.Join(errs...)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -48,12 +49,16 @@ type Filter struct {
 
 // Validate tells what is wrong with the lists.
 func (f Filter) Validate() error {
-	for key, list := range map[string][]string{"statuses": f.Statuses, "skip_statuses": f.SkipStatuses} {
-		if _, err := parseStatuses(list); err != nil {
-			return config.Invalid(key, err.Error(), `write "404", "5xx", "400-499" or "0" (no answer)`)
+	var errs []error
+	for _, one := range []struct {
+		key  string
+		list []string
+	}{{"statuses", f.Statuses}, {"skip_statuses", f.SkipStatuses}} {
+		if _, err := parseStatuses(one.list); err != nil {
+			errs = append(errs, config.Invalid(one.key, err.Error(), `write "404", "5xx", "400-499" or "0" (no answer)`))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // CheckFields tells which of the names is no field that can be ignored, and the

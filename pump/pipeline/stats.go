@@ -77,8 +77,9 @@ type SinkState struct {
 	FailingSince time.Time `json:"failingSince,omitzero"`
 	LastError    string    `json:"lastError,omitempty"` // also when it is over
 	LastErrorAt  time.Time `json:"lastErrorAt,omitzero"`
-	// Evicted records were taken from the sink by this pump's trims to keep the
-	// stream's budget; they are in its gaps.
+	// Evicted records were taken from the stream by this pump's trims, before the sink
+	// had them, to keep the budget. Those that a pump had in hand arrive all the same; the
+	// others are in the sink's gaps.
 	Evicted int64 `json:"evicted"`
 	Counts
 	Shards []LaneState `json:"shards"`
@@ -87,7 +88,7 @@ type SinkState struct {
 // Counts are of a sink or of one of its shards.
 type Counts struct {
 	LagSeconds float64 `json:"lagSeconds"` // age of the oldest entry that the sink does not have; of a sink, the largest
-	LagEntries int64   `json:"lagEntries"` // entries that the sink does not have; -1: Redis does not know
+	LagEntries int64   `json:"lagEntries"` // entries that the sink does not have; beyond 1000 about
 	LagBytes   int64   `json:"lagBytes"`
 	Pending    int64   `json:"pending"` // batches that readers have and did not settle
 	Dead       uint64  `json:"dead"`    // records of batches in the dead letters
@@ -149,6 +150,14 @@ func (p *Pipeline) State() State {
 	return s
 }
 
+// SinkState is the part of State about one sink; empty if there is none of that name.
+func (p *Pipeline) SinkState(name string) SinkState {
+	if d := p.find(name); d != nil {
+		return d.state()
+	}
+	return SinkState{}
+}
+
 func (d *destination) state() SinkState {
 	s := SinkState{Name: d.Name, Type: d.Type, Required: d.Required}
 	s.Failing, s.FailingSince, s.LastError, s.LastErrorAt = d.writing.read()
@@ -163,13 +172,7 @@ func (d *destination) state() SinkState {
 
 func (c *Counts) add(o Counts) {
 	c.LagSeconds = max(c.LagSeconds, o.LagSeconds)
-	if c.LagEntries >= 0 {
-		c.LagEntries += o.LagEntries
-	}
-	if o.LagEntries < 0 {
-		c.LagEntries = -1
-	}
-	c.LagBytes, c.Pending = c.LagBytes+o.LagBytes, c.Pending+o.Pending
+	c.LagEntries, c.LagBytes, c.Pending = c.LagEntries+o.LagEntries, c.LagBytes+o.LagBytes, c.Pending+o.Pending
 	c.Dead, c.Missing = c.Dead+o.Dead, c.Missing+o.Missing
 	c.Read, c.Written, c.Skipped, c.Sampled = c.Read+o.Read, c.Written+o.Written, c.Skipped+o.Skipped, c.Sampled+o.Sampled
 	c.Clamped, c.Failed, c.Rejected, c.Parked = c.Clamped+o.Clamped, c.Failed+o.Failed, c.Rejected+o.Rejected, c.Parked+o.Parked

@@ -45,6 +45,8 @@ type Wait struct {
 	Err error
 }
 
+// Error says why, and when to try again.
+// Error says what is wrong and when to try again.
 func (w *Wait) Error() string { return fmt.Sprintf("%v (again in %s)", w.Err, w.For) }
 
 // Unwrap gives the cause.
@@ -59,6 +61,8 @@ type Rejected struct {
 	Reason string
 }
 
+// Error tells how many, and the first reason.
+// Error says how many and why the first.
 func (r *Reject) Error() string {
 	if len(r.Records) == 0 {
 		return "no record was rejected"

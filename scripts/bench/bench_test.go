@@ -95,20 +95,24 @@ func TestTheQuickstartIsAwaitedByItsReadyFile(t *testing.T) {
 		}
 		return file
 	}
-	good := script("good", `echo '{"gateways":[{"url":"http://127.0.0.1:1","pid":7}],"upstream":"http://127.0.0.1:2"}' > "$2.new"; mv "$2.new" "$2"; exec sleep 60`)
-	c, origin, err := startQuickstart(t.Context(), t.TempDir(), good)
+	good := script("good", `echo '{"gateways":[{"url":"http://127.0.0.1:1","pid":7}],"upstream":"http://127.0.0.1:2"}' > "$2.new"; echo $SLUICE_GATEWAY_RECORDS_ENABLED > "$2.records"; mv "$2.new" "$2"; exec sleep 60`)
+	scratch := t.TempDir()
+	c, origin, err := startQuickstart(t.Context(), scratch, good, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.stop()
+	if text, err := os.ReadFile(filepath.Join(scratch, "ready.json.records")); err != nil || string(text) != "false\n" {
+		t.Errorf("the gateway is told about records: %q, %v", text, err)
+	}
 	if c.url != "http://127.0.0.1:1/demo/hello" || origin != "127.0.0.1:2" || c.pids[0] != 7 {
 		t.Errorf("%+v %s", c, origin)
 	}
-	_, _, err = startQuickstart(t.Context(), t.TempDir(), script("bad", "echo port 1 is in use; exit 1"))
+	_, _, err = startQuickstart(t.Context(), t.TempDir(), script("bad", "echo port 1 is in use; exit 1"), true)
 	if err == nil || !strings.Contains(err.Error(), "port 1 is in use") {
 		t.Errorf("a quickstart that ends: %v", err)
 	}
-	if _, _, err = startQuickstart(t.Context(), t.TempDir(), filepath.Join(dir, "none")); !errors.Is(err, errMissing) {
+	if _, _, err = startQuickstart(t.Context(), t.TempDir(), filepath.Join(dir, "none"), true); !errors.Is(err, errMissing) {
 		t.Errorf("a quickstart that was not built: %v", err)
 	}
 }

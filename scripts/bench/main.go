@@ -29,6 +29,7 @@ type options struct {
 	origin, gateway, pids string
 	quickstart            string
 	rounds, connections   int
+	records               bool
 	length                time.Duration
 	asJSON                bool
 }
@@ -42,6 +43,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "turns of each")
 	flag.IntVar(&o.connections, "connections", 64, "connections")
 	flag.DurationVar(&o.length, "length", 5*time.Second, "length of one turn")
+	flag.BoolVar(&o.records, "records", false, "let the quickstart's gateway record every call; a proxy that keeps nothing is what it is compared with")
 	flag.BoolVar(&o.asJSON, "json", false, "print every turn as JSON")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -99,8 +101,9 @@ func run(ctx context.Context, o options) error {
 // root is asked for.
 func gatewayAndOrigin(ctx context.Context, o options, scratch string) (field []contestant, address, path string, err error) {
 	if o.gateway == "" {
-		c, address, err := startQuickstart(ctx, scratch, o.quickstart)
+		c, address, err := startQuickstart(ctx, scratch, o.quickstart, o.records)
 		if err == nil {
+			fmt.Fprintf(os.Stderr, "sluice: keyless, %s=%v\n", recordsSwitch, o.records)
 			return []contestant{c}, address, "hello", nil
 		}
 		if !errors.Is(err, errMissing) {

@@ -23,9 +23,12 @@ type readyFile struct {
 	Upstream string `json:"upstream"`
 }
 
+// recordsSwitch is the variable that says whether the gateway records calls.
+const recordsSwitch = "SLUICE_GATEWAY_RECORDS_ENABLED"
+
 // startQuickstart starts the platform with its demo API, and returns the gateway and the address of the
 // upstream behind it, which then is the origin of everyone. errMissing: it was not built.
-func startQuickstart(ctx context.Context, scratch, program string) (c contestant, origin string, err error) {
+func startQuickstart(ctx context.Context, scratch, program string, records bool) (c contestant, origin string, err error) {
 	if _, err := os.Stat(program); err != nil {
 		return c, "", fmt.Errorf("%s is %w: run `make build`", program, errMissing)
 	}
@@ -33,6 +36,7 @@ func startQuickstart(ctx context.Context, scratch, program string) (c contestant
 	var log bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, "--ready-file", file, "--data", filepath.Join(scratch, "data"),
 		"--dashboard-port", "0", "--gateway-port", "0", "--pump-port", "0")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%v", recordsSwitch, records))
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second

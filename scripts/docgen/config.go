@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
+	"os"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -73,10 +77,37 @@ func configuration(s *source, service string) ([]output, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []output{
+	return append([]output{
 		{service + "/CONFIG.md", []byte(reference(service, settings))},
 		{"deploy/config/" + service + ".yaml", []byte(sample(service, settings))},
-	}, nil
+	}, sinkReadmes(s, service, settings)...), nil
+}
+
+// sinkReadmes fills the blocks between "<!-- options -->" and "<!-- /options -->" in the READMEs below
+// <service>/sink with the options of the sinks' type: that of the folder, or "<!-- options: type -->".
+func sinkReadmes(s *source, service string, settings []setting) []output {
+	var out []output
+	for _, dir := range s.folders(service + "/sink") {
+		name := dir + "/README.md"
+		text, err := os.ReadFile(filepath.Join(s.root, name))
+		if err != nil {
+			continue
+		}
+		filled := optionsBlock.ReplaceAllStringFunc(string(text), func(block string) string {
+			begin, _, _ := strings.Cut(block, "\n")
+			kind := cmp.Or(optionsBlock.FindStringSubmatch(block)[1], path.Base(dir))
+			var b strings.Builder
+			b.WriteString("| option | meaning |\n|---|---|\n")
+			for _, v := range settings {
+				if option, ok := strings.CutPrefix(v.Key, "sinks[]."+kind+"."); ok && !v.Section {
+					fmt.Fprintf(&b, "| `%s` | %s |\n", option, cell(v.Doc))
+				}
+			}
+			return begin + "\n" + b.String() + "<!-- /options -->"
+		})
+		out = append(out, output{name, []byte(filled)})
+	}
+	return out
 }
 
 // walkSettings joins the comments of the source with what the running code knows.

@@ -91,7 +91,9 @@ func openers() map[string]string {
 	return map[string]string{"pkg/redisdb": "Open", "pkg/mongodb": "Open", "pkg/sqlitedb": "Open", "dashboard/mongo": "Open", "dashboard/sqlite": "Open"}
 }
 
-func openersWithin() []string { return []string{"dashboard/mongo", "dashboard/sqlite", "pkg/archive"} }
+func openersWithin() []string {
+	return []string{"dashboard/mongo", "dashboard/sqlite", "pkg/archive", "pump/sink/mongo"}
+}
 
 // adapters implement interfaces of their service and are known to app alone (R6).
 func adapters() []string { return []string{"dashboard/mongo", "dashboard/sqlite"} }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,6 +24,25 @@ func Order(d Deps) []filter.Spec {
 
 		// record: the end.
 		errorbody.Spec(),
+	}
+}
+`
+
+const catalog = `package catalog
+
+import (
+	"context"
+
+	"github.com/sluice-gateway/sluice/pump/sink"
+)
+
+type Options struct {
+	// options end
+}
+
+func List() []Kind {
+	return []Kind{
+		// sinks end
 	}
 }
 `
@@ -69,22 +90,59 @@ func TestAFilterGetsFilesAndItsLineInTheStage(t *testing.T) {
 
 func TestASinkAndAPageGoBeforeTheEndOfTheirLists(t *testing.T) {
 	root := tree(t, map[string]string{
-		"pump/sink/catalog.go": "package sink\n\nimport (\n\t\"fmt\"\n)\n\nfunc Catalog() {\n\t_ = map[string]any{\n\t\t// sinks end\n\t}\n}\n",
-		"web/src/routes.tsx":   "export const routes = [\n  // routes end\n]\n",
+		"pump/catalog/catalog.go": catalog,
+		"web/src/routes.tsx":      "export const routes = [\n  // routes end\n]\n",
 	})
 	for _, args := range [][]string{{"sink", "nats"}, {"page", "Reports"}} {
 		if err := run(root, args, func(string) {}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := read(t, root, "pump/sink/catalog.go"); !strings.Contains(got, "\"nats\": nats.Spec(),\n\t\t// sinks end") || !strings.Contains(got, "pump/sink/nats\"") {
-		t.Error(got)
+	got := read(t, root, "pump/catalog/catalog.go")
+	for _, want := range []string{
+		"\tNats nats.Config `config:\"nats\"`\n\t// options end", "(ctx, o.Nats, env)\n\t\t}},\n\t\t// sinks end", "pump/sink/nats\"",
+		"{\"nats\", false, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) {",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
 	}
 	if got := read(t, root, "web/src/routes.tsx"); !strings.Contains(got, "import('./pages/reports/Reports') },\n  // routes end") {
 		t.Error(got)
 	}
 	read(t, root, "web/src/pages/reports/Reports.test.tsx")
 	read(t, root, "pump/sink/nats/nats.go")
+}
+
+// TestANewSinkFitsTheCatalogThatThereIs enters one into the real list and compiles it.
+func TestANewSinkFitsTheCatalogThatThereIs(t *testing.T) {
+	root, err := findRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := tree(t, map[string]string{"pump/catalog/catalog.go": read(t, root, "pump/catalog/catalog.go")})
+	if err := run(copied, []string{"sink", "brandnew"}, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	replaced := map[string]string{}
+	for _, name := range []string{"pump/catalog/catalog.go", "pump/sink/brandnew/brandnew.go", "pump/sink/brandnew/brandnew_test.go"} {
+		replaced[filepath.Join(root, name)] = filepath.Join(copied, name)
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replaced})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay := filepath.Join(copied, "overlay.json")
+	if err := os.WriteFile(overlay, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"build", "-overlay", overlay, "./catalog"}, {"test", "-vet=off", "-overlay", overlay, "-c", "-o", filepath.Join(copied, "brandnew.test"), "./sink/brandnew"}} {
+		build := exec.CommandContext(t.Context(), "go", args...)
+		build.Dir = filepath.Join(root, "pump")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Errorf("go %s: %v\n%s", args[0], err, out)
+		}
+	}
 }
 
 func TestWithoutAPlaceInTheListTheLineIsSaid(t *testing.T) {

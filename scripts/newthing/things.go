@@ -103,20 +103,25 @@ func newSink(_ string, args []string) (*thing, error) {
 	}
 	name := args[0]
 	dir := "pump/sink/" + name + "/"
+	field := strings.ToUpper(name[:1]) + name[1:]
+	options := fmt.Sprintf("// %s are the options of sinks of the type %s.\n\t%s %s.Config `config:%q`", field, name, field, name, name)
+	line := fmt.Sprintf("{%q, false, func(ctx context.Context, o Options, env sink.Env) (sink.Sink, error) { return %s.Open(ctx, o.%s, env) }},", name, name, field)
 	return &thing{
 		files: map[string]string{
 			dir + name + ".go": "sink.go.tmpl", dir + name + "_test.go": "sink_test.go.tmpl", dir + "README.md": "sink.md.tmpl",
 			"scripts/changelog/unreleased/sink-" + name + ".md": "changelog.md.tmpl",
 		},
 		data: map[string]string{"Name": name, "What": "the sink " + name},
-		list: "pump/sink/catalog.go",
-		hint: fmt.Sprintf("%q: %s.Spec(),", name, name),
+		list: "pump/catalog/catalog.go",
+		hint: line + " and in Options " + options,
 		enter: func(text string) (string, error) {
-			at := strings.Index(text, "// sinks end")
-			if at < 0 {
-				return "", errors.New(`it has no line "// sinks end"`)
+			for _, l := range []struct{ mark, line string }{{"// options end", options}, {"// sinks end", line}} {
+				at := strings.Index(text, l.mark)
+				if at < 0 {
+					return "", fmt.Errorf("it has no line %q", l.mark)
+				}
+				text = text[:at] + l.line + "\n" + text[at:]
 			}
-			text = text[:at] + fmt.Sprintf("%q: %s.Spec(),\n\t\t", name, name) + text[at:]
 			return withImport(text, prefix+"pump/sink/"+name)
 		},
 		next: []string{"say what it does in its test, which fails until then", "make generate"},

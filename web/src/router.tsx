@@ -17,8 +17,8 @@ import css from './layout/Shell.module.css'
 import { pages } from './routes'
 import { SessionProvider, useSessionQuery } from './session'
 import { LinkButton } from './ui/Link'
-import { PageHeader } from './ui/Page'
-import { EmptyState, ErrorState, Skeleton } from './ui/States'
+import { PageHeader, Row, Stack } from './ui/Page'
+import { ErrorState, Skeleton } from './ui/States'
 import { Toasts } from './ui/Toast'
 import { parseSearch, stringifySearch } from './url'
 
@@ -86,12 +86,12 @@ function PagePending() {
 export function NotFound() {
   const { t } = useI18n()
   return (
-    <>
-      <PageHeader title={t('shell.noPage')} />
-      <EmptyState title={t('shell.noPage')} actions={<LinkButton to="/">{t('shell.toHome')}</LinkButton>}>
-        {t('shell.noPageHelp')}
-      </EmptyState>
-    </>
+    <Stack>
+      <PageHeader title={t('shell.noPage')} sub={t('shell.noPageHelp')} />
+      <Row>
+        <LinkButton to="/">{t('shell.toHome')}</LinkButton>
+      </Row>
+    </Stack>
   )
 }
 

@@ -2,7 +2,7 @@ import type { ComponentType } from 'react'
 import type { PlainKey } from './i18n'
 import type { Permission } from './session'
 import type { Icon } from './ui/cx'
-import { KeyIcon, OverviewIcon, RequestsIcon } from './ui/icons'
+import { HistoryIcon, KeyIcon, OverviewIcon, RequestsIcon, ServerIcon } from './ui/icons'
 
 /** The groups of the navigation, by what a person is about to do. */
 export type Group = 'build' | 'observe' | 'operate' | 'admin'
@@ -63,6 +63,38 @@ export const pages: Page[] = [
     load: () => import('./pages/requests/Requests'),
   },
   { path: '/requests/$id', title: 'requests.one', permission: 'requests:read', parent: '/requests' },
+  {
+    path: '/gateways',
+    title: 'gateways.title',
+    group: 'operate',
+    icon: ServerIcon,
+    permission: 'gateways:read',
+    go: 'g',
+    load: () => import('./pages/gateways/Gateways'),
+  },
+  {
+    path: '/gateways/$id',
+    title: 'gateways.one',
+    permission: 'gateways:read',
+    parent: '/gateways',
+    load: () => import('./pages/gateways/Gateway'),
+  },
+  {
+    path: '/revisions',
+    title: 'revisions.title',
+    group: 'operate',
+    icon: HistoryIcon,
+    permission: 'revisions:read',
+    go: 'v',
+    load: () => import('./pages/revisions/Revisions'),
+  },
+  {
+    path: '/revisions/$n',
+    title: 'revisions.one',
+    permission: 'revisions:read',
+    parent: '/revisions',
+    load: () => import('./pages/revisions/Revision'),
+  },
   { path: '/me', title: 'me.title', load: () => import('./pages/me/Me') },
   // routes end
 ]

@@ -104,4 +104,6 @@ func (s *Service) State(ctx context.Context) (State, error) {
 }
 
 // Ask reads a path of the service's health listener; anything but 200 is an error.
-func (s *Service) Ask(ctx context.Context, path string) ([]byte, error) { return get(ctx, s.Admin+path) }
+func (s *Service) Ask(ctx context.Context, path string) ([]byte, error) {
+	return get(ctx, s.Admin+path)
+}

@@ -47,6 +47,8 @@ type Method interface {
 	Identify(x *filter.Exchange) (*access.Session, error)
 	// Strip removes the credential from the request.
 	Strip(x *filter.Exchange)
+	// Credentials are the places that it reads; see filter.CredentialOwner.
+	Credentials() []string
 	// Challenge is the value for WWW-Authenticate; refused says that a credential was
 	// presented and not taken.
 	Challenge(realm string, refused bool) string
@@ -125,6 +127,14 @@ func (a *auth) Request(x *filter.Exchange) error {
 		x.Explain.Note(a.strip, map[string]any{"identified": s != nil})
 	}
 	return nil
+}
+
+// Credentials are the places that any of the methods reads.
+func (a *auth) Credentials() (places []string) {
+	for _, m := range a.methods {
+		places = append(places, m.Credentials()...)
+	}
+	return places
 }
 
 func (a *auth) identify(x *filter.Exchange) (*access.Session, error) {

@@ -31,6 +31,8 @@ func (f fake) Identify(x *filter.Exchange) (*access.Session, error) {
 
 func (f fake) Strip(x *filter.Exchange) { x.Request.Header.Del(f.header) }
 
+func (f fake) Credentials() []string { return []string{"header:" + f.header} }
+
 func (f fake) Challenge(realm string, refused bool) string {
 	if refused {
 		return "Fake again=" + realm

@@ -21,7 +21,6 @@ import (
 
 const (
 	prefix, suffix = "records-", ".db"
-	codeFull       = sqlite3.SQLITE_FULL
 	// busyTimeout is how long, in milliseconds, SQLite waits for another process's
 	// lock.
 	busyTimeout = "2000"
@@ -209,7 +208,7 @@ func (x *handle) prepare(ctx context.Context) (err error) {
 }
 
 func openReader(path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", dsn(path, "mode", "ro", "_pragma", "query_only(1)", "_pragma", "cache_size(-8000)"))
+	db, err := sql.Open("sqlite", dsn(path, "mode", "ro", "_pragma", "query_only(1)", "_pragma", "cache_size(-4000)"))
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +217,13 @@ func openReader(path string) (*sql.DB, error) {
 	return db, nil
 }
 
+// openWriter opens or creates a day. The log may grow to 32 MB before it is moved into
+// the file: pages that many batches write to are moved once then. What a statement
+// would need to undo itself stays in memory.
 func openWriter(ctx context.Context, path string) (*sql.DB, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("create the folder: %w", err)
+	}
 	// The file is made with narrow rights before SQLite would with wide ones; SQLite
 	// gives its log and index the same.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -229,7 +234,7 @@ func openWriter(ctx context.Context, path string) (*sql.DB, error) {
 		return nil, err
 	}
 	db, err := sql.Open("sqlite", dsn(path, "mode", "rwc", "_txlock", "immediate", "_pragma", "journal_mode(wal)",
-		"_pragma", "synchronous(full)", "_pragma", "cache_size(-32000)", "_pragma", "wal_autocheckpoint(4000)"))
+		"_pragma", "synchronous(full)", "_pragma", "cache_size(-32000)", "_pragma", "wal_autocheckpoint(8000)", "_pragma", "temp_store(memory)"))
 	if err != nil {
 		return nil, err
 	}

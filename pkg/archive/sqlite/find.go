@@ -193,7 +193,10 @@ func (c *conditions) begins(column, prefix string) {
 		return
 	}
 	c.and(column+" >= ?", prefix)
-	end := []byte(strings.TrimRight(prefix, "\xff"))
+	end := []byte(prefix)
+	for len(end) > 0 && end[len(end)-1] == 0xff {
+		end = end[:len(end)-1]
+	}
 	if len(end) > 0 {
 		end[len(end)-1]++
 		c.and(column+" < ?", string(end))

@@ -44,9 +44,10 @@ func (a *Archive) Insert(ctx context.Context, entries []record.Entry) ([]archive
 	}
 	var errs []error
 	for _, d := range slices.SortedFunc(maps.Keys(days), func(a, b archive.Day) int { return a.Start().Compare(b.Start()) }) {
+		before, _ := os.Stat(a.path(d))
 		err := a.insertDay(ctx, d, days[d])
 		if damaged(err) {
-			if err = a.setAside(d, err); err == nil {
+			if err = a.setAside(d, before, err); err == nil {
 				err = a.insertDay(ctx, d, days[d])
 			}
 		}
@@ -129,10 +130,14 @@ func affected(r sql.Result, err error) (int64, error) {
 }
 
 // setAside gives a damaged file another name, so that its day begins anew and the
-// file can be repaired (sqlite3's .recover).
-func (a *Archive) setAside(d archive.Day, why error) error {
+// file can be repaired (sqlite3's .recover). It does nothing when another call did so
+// since the file was looked at.
+func (a *Archive) setAside(d archive.Day, looked fs.FileInfo, why error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if now, err := os.Stat(a.path(d)); looked == nil || err != nil || !os.SameFile(looked, now) {
+		return nil
+	}
 	if err := errors.Join(a.writers.drop(d), a.readers.drop(d)); err != nil {
 		a.o.Log.Warn("a damaged file of records was closed", "day", d.String(), "error", err)
 	}

@@ -74,9 +74,10 @@ func wholeLines(f *os.File) (int64, error) {
 // tidy deletes closed files that are too many or too old.
 func (s *Sink) tidy(now time.Time) {
 	entries, err := os.ReadDir(s.c.Dir)
-	if err != nil {
-		s.log.Warn("old files cannot be looked for", "error", err)
-		return
+	if blind := err != nil; blind != s.blind {
+		if s.blind = blind; blind {
+			s.log.Warn("old files cannot be looked for", "error", err)
+		}
 	}
 	type closed struct {
 		name string

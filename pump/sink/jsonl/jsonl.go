@@ -22,8 +22,8 @@ import (
 
 // Config are the options.
 type Config struct {
-	// Dir is the folder of the files; it is made if absent. Default: a folder with the
-	// sink's name in the pump's data.
+	// Dir is the folder of the files; it is made if absent. Default: jsonl/ and the
+	// sink's name, in the pump's data.
 	Dir string `config:"dir"`
 	// RotateSize closes a file when it is so large. Default: 64MiB.
 	RotateSize config.Size `config:"rotate_size"`
@@ -59,11 +59,12 @@ type Sink struct {
 	begun time.Time
 	last  string // stamp of the last file
 	n     int    // its number
+	blind bool   // the folder cannot be read, which was logged
 }
 
 // Open makes the sink and completes files that a killed process left open.
 func Open(_ context.Context, c Config, env sink.Env) (sink.Sink, error) {
-	c.Dir = cmp.Or(c.Dir, filepath.Join(env.Data, env.Name))
+	c.Dir = cmp.Or(c.Dir, filepath.Join(env.Data, "jsonl", env.Name))
 	c.RotateSize = cmp.Or(c.RotateSize, 64<<20)
 	c.RotateEvery = cmp.Or(c.RotateEvery, time.Hour)
 	c.KeepFiles = cmp.Or(c.KeepFiles, 160)

@@ -22,13 +22,12 @@ export default async function components(browser, env) {
     const address = server.httpServer.address()
     const v = await new Visitor(browser, { url: `http://127.0.0.1:${address.port}`, shots: env.shots }).open()
     await v.go('/__ui')
-    if (!process.env.FAST)
-      await everywhere(v, '/__ui', 'ui', {
-        ready: (page) =>
-          page.waitForFunction(
-            () => document.querySelector('.cm-editor') || [...document.querySelectorAll('div')].some((d) => d.shadowRoot),
-          ),
-      })
+    await everywhere(v, '/__ui', 'ui', {
+      ready: (page) =>
+        page.waitForFunction(
+          () => document.querySelector('.cm-editor') || [...document.querySelectorAll('div')].some((d) => d.shadowRoot),
+        ),
+    })
     await layers(v)
     await v.close()
   } finally {

@@ -162,12 +162,14 @@ function take(client: QueryClient, m: Parameters<Parameters<typeof onEvent>[0]>[
       sawRevision(s.revision)
       client.setQueryData(keyOf('GET /publishes/{revision}', { path: { revision: s.revision } }), s)
       void client.invalidateQueries({ queryKey: ['GET /revisions'] })
+      void client.invalidateQueries({ queryKey: ['GET /publishing'] })
       void client.invalidateQueries({ queryKey: ['GET /apis/{id}/status'] })
       break
     }
     case 'notice': {
       const n = m.data as NoticeEvent
       client.setQueryData(noticeKey, n.error || n.storeBehind ? n : null)
+      void client.invalidateQueries({ queryKey: ['GET /publishing'] })
       break
     }
   }

@@ -445,6 +445,17 @@ export interface Node {
   load: Load
   clockOffsetMs: number
   lastError?: string
+  spool?: Spool
+}
+
+/** How the records of a gateway's calls fare; absent when nothing waits and nothing was lost. */
+export interface Spool {
+  /** That wait on its disk for Redis */
+  diskBytes: number
+  /** Records, since its start */
+  dropped: number
+  /** A crash loses open batches: the disk has no room for them */
+  volatile: boolean
 }
 
 export interface NodeList {
@@ -477,6 +488,26 @@ export interface RevisionList {
   next: string
   total: number
   totalExact: boolean
+}
+
+/** An object's document before and after a change. */
+export interface ChangedTexts {
+  /** Null: there was none */
+  before: Record<string, unknown> | null
+  /** Null: it was deleted */
+  after: Record<string, unknown> | null
+}
+
+/** How publishing fares. */
+export interface Publishing {
+  /** Newest that this dashboard knows */
+  revision: number
+  /** Newest that it knows to be in Redis */
+  published: number
+  /** Redis holds a newer configuration than the store */
+  storeBehind: boolean
+  /** What keeps publishing from working; absent while it works */
+  error?: string
 }
 
 export interface PublishNode {
@@ -856,6 +887,15 @@ export interface Operations {
   "GET /revisions/{n}": {
     path: { n: number }
     response: Revision
+  }
+  /** An object's document before and after a revision. */
+  "GET /revisions/{n}/changes/{kind}/{id}": {
+    path: { n: number; kind: Kind; id: string }
+    response: ChangedTexts
+  }
+  /** Whether what is saved reaches Redis, and so the gateways. */
+  "GET /publishing": {
+    response: Publishing
   }
   /** Which gateways run a revision. */
   "GET /publishes/{revision}": {

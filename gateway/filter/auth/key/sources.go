@@ -132,3 +132,16 @@ func (m *Method) Strip(x *filter.Exchange) {
 		}
 	}
 }
+
+// Credentials are the places of the key but for cookies.
+func (m *Method) Credentials() (places []string) {
+	for _, s := range m.sources {
+		switch {
+		case s.Header != "":
+			places = append(places, "header:"+s.Header)
+		case s.Query != "":
+			places = append(places, "query:"+s.Query)
+		}
+	}
+	return places
+}

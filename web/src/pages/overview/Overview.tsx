@@ -1,46 +1,244 @@
+import { type ReactNode, useEffect, useRef } from 'react'
+import { explain } from '../../api/errors'
 import { useRead } from '../../api/query'
 import { useI18n } from '../../i18n'
-import { Card, Columns, PageHeader, Stack } from '../../ui/Page'
-import { ErrorState, Skeleton } from '../../ui/States'
-import { Stat, StatusPill } from '../../ui/Status'
+import { useSession } from '../../session'
+import { cx } from '../../ui/cx'
+import { Link } from '../../ui/Link'
+import { Card, PageHeader, Stack } from '../../ui/Page'
+import { ErrorNotice, ErrorState, Skeleton } from '../../ui/States'
+import { Mark, Stat } from '../../ui/Status'
+import { summarize } from '../gateways/fleet'
+import { Checklist, type Facts, useChecklist } from './Checklist'
+import { type Check, health } from './health'
+import { Changes, Gateways, Requests } from './Lists'
+import css from './Overview.module.css'
 
-/** The health of the platform in one look. */
+/** What no event tells is read again so often, in milliseconds, while somebody looks. */
+const again = 5_000
+
+/** The installation in one look: does it work, what was called, what was changed. */
 export default function Overview() {
-  const { t, format } = useI18n()
-  const { data, error, refetch } = useRead('GET /gateways', undefined, { live: true })
-  const gateways = data?.items.filter((n) => n.service === 'gateway')
+  const i18n = useI18n()
+  const { t, format } = i18n
+  const { can } = useSession()
+  const nodes = useRead('GET /gateways', undefined, { live: true, enabled: can('gateways:read') })
+  const publishing = useRead('GET /publishing', undefined, { enabled: can('revisions:read') })
+  const revisions = useRead('GET /revisions', { query: { limit: 5 } }, { live: true, enabled: can('revisions:read') })
+  const apis = useRead('GET /apis', { query: { limit: 1, sort: '-updated' } }, { enabled: can('apis:read') })
+  const keys = useRead('GET /keys', { query: { limit: 1 } }, { enabled: can('keys:read') })
+  const requests = useRead('GET /requests', { query: { limit: 8 } }, { enabled: can('requests:read') })
+  const failed = useRead('GET /requests', { query: { limit: 4, status: '5xx' } }, { enabled: can('requests:read') })
+  useEvery(again, () => {
+    for (const q of [publishing, apis, keys, requests, failed]) if (!q.isFetching && q.isEnabled) void q.refetch()
+  })
+
+  const all = nodes.data?.items
+  const sum = all && summarize(all)
+  const facts: Facts | undefined =
+    all && apis.data && keys.data && (requests.data ?? requests.error)
+      ? { nodes: all, apis: apis.data, keys: keys.data, requests: requests.data ?? { items: [] } }
+      : undefined
+  const list = useChecklist(facts)
+  const checks = health(
+    {
+      publishing: publishing.data,
+      nodes: all,
+      requests: requests.data,
+      noRequests: requests.error ? explain(requests.error, i18n) : undefined,
+    },
+    i18n,
+  )
+  const total = (q: { data?: { total: number; totalExact: boolean } }) =>
+    q.data && (q.data.totalExact ? format.count(q.data.total) : t('overview.some', { count: q.data.total }))
+  const rps = all?.filter((n) => n.service === 'gateway' && n.state !== 'offline').reduce((r, n) => r + n.load.rps, 0)
+
   return (
     <>
       <PageHeader title={t('overview.title')} />
       <Stack>
-        {error && !gateways ? (
-          <ErrorState error={error} onRetry={() => void refetch()} />
-        ) : (
-          <Columns least={280}>
-            <Card>
-              <dl>
-                <Stat
-                  label={t('overview.gateways')}
-                  value={
-                    gateways ? (
-                      `${gateways.filter((n) => n.state === 'current').length} / ${gateways.length}`
-                    ) : (
-                      <Skeleton width={64} height={24} />
-                    )
-                  }
+        {list.shown && facts && <Checklist facts={facts} onHide={list.hide} />}
+        <Card>
+          <dl className={css.stats}>
+            {can('gateways:read') && (
+              <>
+                <Figure
+                  to="/gateways"
+                  label={t('overview.gatewaysNow')}
+                  value={sum && `${sum.current} / ${sum.all}`}
+                  note={sum && sum.revision > 0 && t('overview.onRevision', { revision: String(sum.revision) })}
+                  error={nodes.error}
                 />
-              </dl>
-            </Card>
-            {gateways?.map((n) => (
-              <Card key={n.id}>
-                <dl>
-                  <Stat label={n.name} value={<StatusPill state={n.state} />} note={format.ago(n.startedAt)} />
-                </dl>
-              </Card>
-            ))}
-          </Columns>
-        )}
+                <Figure label={t('overview.rps')} value={rps !== undefined && format.compact(rps)} error={nodes.error} />
+              </>
+            )}
+            {can('requests:read') && (
+              <>
+                <Figure
+                  to="/requests"
+                  label={t('overview.requests')}
+                  value={total(requests)}
+                  note={t('overview.day')}
+                  error={requests.error}
+                />
+                <Figure
+                  to="/requests?status=5xx"
+                  label={t('overview.failed')}
+                  value={total(failed)}
+                  note={t('overview.day')}
+                  error={failed.error}
+                />
+              </>
+            )}
+            {can('apis:read') && <Figure to="/apis" label={t('overview.apis')} value={total(apis)} error={apis.error} />}
+            {can('keys:read') && <Figure to="/keys" label={t('overview.keys')} value={total(keys)} error={keys.error} />}
+          </dl>
+        </Card>
+        <div className={css.main}>
+          <Stack>
+            {can('requests:read') && (
+              <Part title={t('overview.lastRequests')} to="/requests" more={t('overview.allRequests')} query={requests}>
+                {requests.data && <Requests failed={failed.data?.items ?? []} latest={requests.data.items} />}
+              </Part>
+            )}
+            {can('revisions:read') && (
+              <Part title={t('overview.changes')} to="/revisions" more={t('overview.allRevisions')} query={revisions}>
+                {revisions.data && <Changes revisions={revisions.data.items} />}
+              </Part>
+            )}
+          </Stack>
+          <Stack>
+            {(can('gateways:read') || can('revisions:read')) && <Health checks={checks} />}
+            {can('gateways:read') && (
+              <Part title={t('overview.gateways')} to="/gateways" more={t('overview.allGateways')} query={nodes}>
+                {all && <Gateways nodes={all.filter((n) => n.service === 'gateway')} />}
+              </Part>
+            )}
+          </Stack>
+        </div>
       </Stack>
     </>
+  )
+}
+
+/** What must work, and whether it does. */
+function Health({ checks }: { checks: Check[] }) {
+  const { t } = useI18n()
+  return (
+    <Card title={t('overview.health')} flush>
+      {checks.length === 0 ? (
+        <div className={css.empty}>
+          <Skeleton height={60} />
+        </div>
+      ) : (
+        <ul className={css.list}>
+          {checks.map((c) => (
+            <Line key={c.id} check={c} />
+          ))}
+        </ul>
+      )}
+    </Card>
+  )
+}
+
+/** Does something every so many milliseconds while the page is seen. */
+function useEvery(ms: number, act: () => void): void {
+  const latest = useRef(act)
+  latest.current = act
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (document.visibilityState !== 'hidden') latest.current()
+    }, ms)
+    return () => clearInterval(timer)
+  }, [ms])
+}
+
+function Figure({
+  label,
+  value,
+  note,
+  to,
+  error,
+}: {
+  label: string
+  value?: string | false
+  note?: ReactNode
+  to?: string
+  error: unknown
+}) {
+  const shown = value || (error ? '–' : <Skeleton width={64} height={24} />)
+  return (
+    <Stat
+      label={label}
+      value={
+        to && value ? (
+          <Link to={to} look="bare" aria-label={`${label}: ${value}`}>
+            {shown}
+          </Link>
+        ) : (
+          shown
+        )
+      }
+      note={value ? note || undefined : undefined}
+    />
+  )
+}
+
+/** A card of its own: what fails in it leaves the others alone. */
+function Part({
+  title,
+  to,
+  more,
+  query,
+  children,
+}: {
+  title: string
+  to: string
+  more: string
+  query: { data?: unknown; error: unknown; refetch: () => unknown }
+  children: ReactNode
+}) {
+  return (
+    <Card
+      flush
+      title={title}
+      aside={
+        <Link to={to} className="small">
+          {more}
+        </Link>
+      }
+    >
+      {query.error && query.data ? (
+        <div className={css.empty}>
+          <ErrorNotice error={query.error} />
+        </div>
+      ) : null}
+      {query.data ? (
+        children
+      ) : query.error ? (
+        <ErrorState error={query.error} onRetry={() => void query.refetch()} />
+      ) : (
+        <div className={css.empty}>
+          <Skeleton height={120} />
+        </div>
+      )}
+    </Card>
+  )
+}
+
+const shapes = { bad: 'square', warn: 'triangle', info: 'half', off: 'ring', ok: 'dot' } as const
+
+function Line({ check }: { check: Check }) {
+  return (
+    <li className={cx(css.check)} data-check={check.id} data-tone={check.tone}>
+      <Mark shape={shapes[check.tone]} tone={check.tone} />
+      {check.to && check.tone !== 'ok' ? (
+        <Link to={check.to} look="quiet">
+          {check.text}
+        </Link>
+      ) : (
+        <span>{check.text}</span>
+      )}
+    </li>
   )
 }

@@ -1,9 +1,9 @@
-import { defaultKeymap, history, historyKeymap } from '@codemirror/commands'
+import { history, historyKeymap, standardKeymap } from '@codemirror/commands'
 import { json, jsonParseLinter } from '@codemirror/lang-json'
-import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, syntaxHighlighting } from '@codemirror/language'
+import { HighlightStyle, indentOnInput, syntaxHighlighting } from '@codemirror/language'
 import { type Diagnostic, linter, lintGutter, lintKeymap, setDiagnostics } from '@codemirror/lint'
 import { Compartment, EditorState } from '@codemirror/state'
-import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
+import { EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
 import { useEffect, useRef } from 'react'
 import { locate } from './locate'
@@ -33,10 +33,9 @@ const look = EditorView.theme({
     borderRight: '1px solid var(--line)',
   },
   '.cm-activeLine': { backgroundColor: 'color-mix(in srgb, var(--surface-2) 60%, transparent)' },
-  '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': {
-    backgroundColor: 'color-mix(in srgb, var(--accent) 28%, transparent) !important',
+  '.cm-content ::selection': {
+    backgroundColor: 'color-mix(in srgb, var(--accent) 28%, transparent)',
   },
-  '.cm-foldPlaceholder': { backgroundColor: 'var(--surface-2)', border: '1px solid var(--line-2)', color: 'var(--text-2)' },
   '.cm-tooltip': {
     backgroundColor: 'var(--surface)',
     border: '1px solid var(--line-2)',
@@ -46,7 +45,6 @@ const look = EditorView.theme({
   '.cm-diagnostic': { fontFamily: 'var(--font)' },
   '.cm-diagnostic-error': { borderLeftColor: 'var(--bad)' },
   '.cm-diagnostic-warning': { borderLeftColor: 'var(--warn)' },
-  '.cm-matchingBracket': { backgroundColor: 'var(--accent-bg) !important' },
 })
 
 const colours = HighlightStyle.define([
@@ -79,18 +77,15 @@ export default function Editor({ value, onChange, label, problems, readOnly = fa
         doc: first.current.value,
         extensions: [
           lineNumbers(),
-          foldGutter(),
           lintGutter(),
           history(),
-          drawSelection(),
           indentOnInput(),
-          bracketMatching(),
           highlightActiveLine(),
           json(),
           linter(jsonParseLinter()),
           syntaxHighlighting(colours),
           look,
-          keymap.of([...defaultKeymap, ...historyKeymap, ...foldKeymap, ...lintKeymap]),
+          keymap.of([...standardKeymap, ...historyKeymap, ...lintKeymap]),
           EditorView.contentAttributes.of({ 'aria-label': first.current.label, tabindex: '0' }),
           mode.current.of(EditorState.readOnly.of(first.current.readOnly)),
           EditorView.updateListener.of((u) => u.docChanged && changed.current?.(u.state.doc.toString())),
