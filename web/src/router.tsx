@@ -95,9 +95,14 @@ export function NotFound() {
   )
 }
 
-const shown = pages.map((page) =>
-  createRoute({ getParentRoute: () => gate, path: page.path, component: lazyRouteComponent(page.load) }),
-)
+const shown = pages.flatMap((page) => {
+  if (!page.load) return []
+  const own = createRoute({ getParentRoute: () => gate, path: page.path, component: lazyRouteComponent(page.load) })
+  const over = pages
+    .filter((p) => !p.load && p.parent === page.path)
+    .map((p) => createRoute({ getParentRoute: () => own, path: p.path.slice(page.path.length) }))
+  return [over.length > 0 ? own.addChildren(over) : own]
+})
 const rest = createRoute({ getParentRoute: () => gate, path: '$', component: NotFound })
 
 // The page of all components is there in builds of another mode than production only.

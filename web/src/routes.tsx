@@ -2,7 +2,7 @@ import type { ComponentType } from 'react'
 import type { PlainKey } from './i18n'
 import type { Permission } from './session'
 import type { Icon } from './ui/cx'
-import { HistoryIcon, OverviewIcon, RouteIcon, ServerIcon } from './ui/icons'
+import { HistoryIcon, KeyIcon, OverviewIcon, RequestsIcon, RouteIcon, ServerIcon } from './ui/icons'
 
 /** The groups of the navigation, by what a person is about to do. */
 export type Group = 'build' | 'observe' | 'operate' | 'admin'
@@ -22,8 +22,8 @@ export interface Page {
   go?: string
   /** The path of the page above it, in the breadcrumb. */
   parent?: string
-  /** Fetched when it is first needed. */
-  load: () => Promise<{ default: ComponentType }>
+  /** Fetched when it is first needed. Absent: the page above draws it, and stays as it is behind it. */
+  load?: () => Promise<{ default: ComponentType }>
 }
 
 /** Every page, in the order of the navigation. Which comes first in a group is decided here and nowhere else. */
@@ -59,6 +59,33 @@ export const pages: Page[] = [
     parent: '/apis',
     load: () => import('./pages/apis/Api'),
   },
+  {
+    path: '/keys',
+    title: 'keys.title',
+    group: 'build',
+    icon: KeyIcon,
+    permission: 'keys:read',
+    go: 'k',
+    load: () => import('./pages/keys/Keys'),
+  },
+  {
+    path: '/keys/new',
+    title: 'keys.new',
+    permission: 'keys:write',
+    parent: '/keys',
+    load: () => import('./pages/keys/NewKey'),
+  },
+  { path: '/keys/$id', title: 'keys.one', permission: 'keys:read', parent: '/keys', load: () => import('./pages/keys/Key') },
+  {
+    path: '/requests',
+    title: 'requests.title',
+    group: 'observe',
+    icon: RequestsIcon,
+    permission: 'requests:read',
+    go: 'r',
+    load: () => import('./pages/requests/Requests'),
+  },
+  { path: '/requests/$id', title: 'requests.one', permission: 'requests:read', parent: '/requests' },
   {
     path: '/gateways',
     title: 'gateways.title',

@@ -23,7 +23,8 @@ export function Breadcrumb() {
     p = pages.find((x) => x.path === p?.parent)
     if (p) above.unshift(p)
   }
-  if (above.length === 0 || !page) return null
+  // What lies over another page does not move it.
+  if (above.length === 0 || !page?.load) return null
   const fill = (path: string) => path.replace(/\$(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''))
   return (
     <nav aria-label={t('shell.breadcrumb')}>

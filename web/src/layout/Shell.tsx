@@ -84,14 +84,17 @@ function useDocumentTitle(page: Page | undefined): void {
 /** After navigation the new page's heading has the focus, so that it is read and Tab goes on from there. */
 function useFocusOnNavigation(): void {
   const pathname = useRouterState({ select: (s) => s.resolvedLocation?.pathname })
+  // What a page draws over itself, such as a drawer, takes and gives back the focus by itself.
+  const over = pages.find((p) => !p.load && p.parent && pathname?.startsWith(`${p.parent}/`))
+  const place = over ? over.parent : pathname
   const before = useRef<string | undefined>(undefined)
   useEffect(() => {
-    const first = before.current === undefined
-    before.current = pathname
+    const first = before.current === undefined || before.current === place
+    before.current = place
     if (first || document.querySelector('[role="dialog"]')) return
     const main = document.getElementById('main')
     ;(main?.querySelector<HTMLElement>('h1[tabindex]') ?? main)?.focus({ preventScroll: true })
-  }, [pathname])
+  }, [place])
 }
 
 function JumpPalette({

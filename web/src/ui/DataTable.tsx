@@ -34,6 +34,8 @@ export interface DataTableProps<T> {
   keyOf: (row: T) => string
   /** Where a row leads. */
   hrefOf?: (row: T) => string
+  /** What opens lies over the list, which stays scrolled as it is. */
+  over?: boolean
   /** What opening a row does where it leads nowhere. */
   onOpen?: (row: T) => void
   sort?: string
@@ -172,7 +174,7 @@ function Waiting<T>({ columns, template }: Pick<DataTableProps<T>, 'columns'> & 
   )
 }
 
-function Rows<T>({ columns, template, list, keyOf, hrefOf, onOpen }: DataTableProps<T> & { template: string }) {
+function Rows<T>({ columns, template, list, keyOf, hrefOf, over, onOpen }: DataTableProps<T> & { template: string }) {
   const { t } = useI18n()
   const height = (usePrefs().density === 'compact' ? 30 : 38) + 1
   const body = useRef<HTMLDivElement>(null)
@@ -267,7 +269,7 @@ function Rows<T>({ columns, template, list, keyOf, hrefOf, onOpen }: DataTablePr
                   {i > 0 || (!hrefOf && !onOpen) ? (
                     c.cell(row)
                   ) : hrefOf ? (
-                    <Link to={hrefOf(row)} look="bare" {...open}>
+                    <Link to={hrefOf(row)} look="bare" resetScroll={!over} {...open}>
                       {c.cell(row)}
                     </Link>
                   ) : (

@@ -12,10 +12,12 @@ export interface LinkProps extends Omit<AnchorHTMLAttributes<HTMLAnchorElement>,
   look?: 'plain' | 'quiet' | 'bare'
   children: ReactNode
   ref?: Ref<HTMLAnchorElement>
+  /** False: the page stays scrolled as it is, since what opens lies over it. Default: true. */
+  resetScroll?: boolean
 }
 
 /** A link; within the console it does not load the page anew, and its page is fetched when the pointer comes near. */
-export function Link({ to, look = 'plain', className, children, ...rest }: LinkProps) {
+export function Link({ to, look = 'plain', className, children, resetScroll, ...rest }: LinkProps) {
   const classes = cx(look === 'plain' && css.link, look === 'quiet' && css.quiet, className)
   if (!to.startsWith('/')) {
     return (
@@ -26,7 +28,15 @@ export function Link({ to, look = 'plain', className, children, ...rest }: LinkP
   }
   const { path, search } = split(to)
   return (
-    <RouterLink {...rest} to={path} search={search} className={classes} activeProps={{}} activeOptions={{ exact: true }}>
+    <RouterLink
+      {...rest}
+      resetScroll={resetScroll}
+      to={path}
+      search={search}
+      className={classes}
+      activeProps={{}}
+      activeOptions={{ exact: true }}
+    >
       {children}
     </RouterLink>
   )

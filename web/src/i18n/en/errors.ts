@@ -63,5 +63,18 @@ export const errors = {
   'people.password_invalid': 'The password is not valid UTF-8.',
   'people.password_wrong': 'The password is wrong. Type the present one.',
   'people.time_zone_unknown': 'This is not a time zone. Use an IANA name such as Asia/Seoul.',
+  'requests.no_archive':
+    'This dashboard is not told where records are kept. Set records.driver to sqlite or mongodb, as the pump’s sink has it.',
+  'requests.unavailable':
+    'The records in {place} cannot be read. Check that setting, that the place is there, and that the dashboard may read it.',
+  'requests.too_slow':
+    'The records were not searched within {seconds} seconds. Choose a shorter time, or search for one API or key.',
+  'requests.not_found': 'There is no record of this request. Retention may have dropped it, or a pump has yet to store it.',
+  'key.may_nothing': 'The key has neither policies nor rights, so it may do nothing.',
+  'key.pending': 'The change is stored, but gateways do not know it yet: Redis does not take it. It is repeated by itself.',
+  'key.policy_unknown': 'There is no policy {policy}. Make it first, or take it out.',
+  'key.api_unknown': 'There is no API {api}. Create it first, or take the right out.',
+  'key.expiry_past': 'The expiry lies in the past. Choose a later instant, or never.',
+  'key.invalid': 'The key has errors; nothing was changed.',
   'probe.invalid': 'This cannot be called. Write a URL such as http://10.0.0.5:3000/health.',
 } as const

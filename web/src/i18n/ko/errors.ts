@@ -63,5 +63,16 @@ export const errors: Translation<typeof en> = {
   'people.password_invalid': '비밀번호가 올바른 UTF-8이 아닙니다.',
   'people.password_wrong': '비밀번호가 올바르지 않습니다. 현재 비밀번호를 입력하십시오.',
   'people.time_zone_unknown': '알 수 없는 시간대입니다. Asia/Seoul과 같은 IANA 이름을 사용하십시오.',
+  'requests.no_archive':
+    '이 대시보드에는 기록 위치가 설정되어 있지 않습니다. records.driver를 펌프의 싱크와 같이 sqlite 또는 mongodb로 설정하십시오.',
+  'requests.unavailable': '{place}의 기록을 읽을 수 없습니다. 설정과 위치, 대시보드의 읽기 권한을 확인하십시오.',
+  'requests.too_slow': '{seconds}초 안에 기록을 모두 검색하지 못했습니다. 기간을 줄이거나 API 또는 키 하나로 검색하십시오.',
+  'requests.not_found': '이 요청의 기록이 없습니다. 보존 기간이 지나 삭제되었거나 펌프가 아직 저장하지 않았습니다.',
+  'key.may_nothing': '키에 정책도 권한도 없어 아무것도 호출할 수 없습니다.',
+  'key.pending': '변경은 저장되었지만 Redis가 응답하지 않아 게이트웨이에 아직 전달되지 않았습니다. 자동으로 다시 시도합니다.',
+  'key.policy_unknown': '{policy} 정책이 없습니다. 먼저 만들거나 목록에서 빼십시오.',
+  'key.api_unknown': '{api} API가 없습니다. 먼저 만들거나 권한에서 빼십시오.',
+  'key.expiry_past': '만료 시각이 과거입니다. 더 늦은 시각이나 만료 없음을 선택하십시오.',
+  'key.invalid': '키에 오류가 있어 변경된 내용이 없습니다.',
   'probe.invalid': '호출할 수 없는 주소입니다. http://10.0.0.5:3000/health 와 같은 URL을 입력하십시오.',
 }

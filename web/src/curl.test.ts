@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest'
+import { curlOf, isSecret, quote } from './curl'
+
+it.each([
+  ['plain', 'plain'],
+  ['a b', "'a b'"],
+  ["it's", `'it'\\''s'`],
+  ['$(rm)', "'$(rm)'"],
+  ['', "''"],
+  ['http://a/b?c=1&d', "'http://a/b?c=1&d'"],
+])('%j is one word: %s', (word, want) => expect(quote(word)).toBe(want))
+
+it.each(['Authorization', 'cookie', 'X-Api-Key', 'x-auth-token', 'X-Hub-Signature'])('%s is secret', (n) =>
+  expect(isSecret(n)).toBe(true),
+)
+it.each(['Accept', 'Content-Type', 'User-Agent'])('%s is not', (n) => expect(isSecret(n)).toBe(false))
+
+it('sends a request again without its secrets', () => {
+  expect(
+    curlOf({
+      method: 'POST',
+      url: 'http://gw/orders/?a=1',
+      headers: [
+        ['Host', 'gw'],
+        ['Authorization', 'Bearer slc_abc'],
+        ['Content-Type', 'application/json'],
+      ],
+      body: '{"a":"it\'s"}',
+    }),
+  ).toBe(
+    `curl -i -X POST 'http://gw/orders/?a=1' \\\n  -H "Authorization: $AUTHORIZATION" \\\n  -H 'Content-Type: application/json' \\\n  --data-binary '{"a":"it'\\''s"}'`,
+  )
+  expect(curlOf({ method: 'GET', url: 'http://gw/' })).toBe('curl -i http://gw/')
+})
