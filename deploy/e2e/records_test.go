@@ -209,6 +209,7 @@ func TestFaultSlowSink(t *testing.T) {
 	t.Cleanup(proxy.Close)
 	proxy.Delay(3 * time.Second)
 	o := platform.Options{Dir: t.TempDir(), Pumps: 1}
+	t.Cleanup(func() { dropSlow(t) })
 	o.Sinks = fmt.Sprintf(`[{name: fast, type: sqlite, sqlite: {dir: %q}}, {name: slow, type: mongodb, mongodb: {url: "mongodb://%s/", database: sluice_e2e_slow}}]`, filepath.Join(o.Dir, "records"), proxy.Addr)
 	p := platform.For(t, o)
 	openAPI(t, p, "Slow", "/slow/")
@@ -288,6 +289,18 @@ func metricSum(t *testing.T, admin, name string) (sum float64) {
 		}
 	}
 	return sum
+}
+
+// dropSlow frees what the slow sink took.
+func dropSlow(t *testing.T) {
+	ctx := context.WithoutCancel(t.Context())
+	db, end, err := mongodb.Open(ctx, mongodb.Config{URL: config.Secret(mongoURL(t)), Database: "sluice_e2e_slow"})
+	if err == nil {
+		err = errors.Join(db.Drop(ctx), end(ctx))
+	}
+	if err != nil {
+		t.Logf("the database of the test is left behind: %v", err)
+	}
 }
 
 func mongoStore(url string, database *string, proxy *platform.Proxy) rawStore {
