@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { curlOf, isSecret, quote } from './curl'
+import { curl, curlAgain, isSecret, quote } from './curl'
 
 it.each([
   ['plain', 'plain'],
@@ -17,7 +17,7 @@ it.each(['Accept', 'Content-Type', 'User-Agent'])('%s is not', (n) => expect(isS
 
 it('sends a request again without its secrets', () => {
   expect(
-    curlOf({
+    curlAgain({
       method: 'POST',
       url: 'http://gw/orders/?a=1',
       headers: [
@@ -30,5 +30,12 @@ it('sends a request again without its secrets', () => {
   ).toBe(
     `curl -i -X POST 'http://gw/orders/?a=1' \\\n  -H "Authorization: $AUTHORIZATION" \\\n  -H 'Content-Type: application/json' \\\n  --data-binary '{"a":"it'\\''s"}'`,
   )
-  expect(curlOf({ method: 'GET', url: 'http://gw/' })).toBe('curl -i http://gw/')
+  expect(curl({ url: 'http://gw/' })).toBe('curl -i http://gw/')
 })
+
+it.each([
+  ['http://$GATEWAY/a b', '"http://$GATEWAY/a b"'],
+  ['Authorization: Bearer $API_KEY', '"Authorization: Bearer $API_KEY"'],
+  ['$GATEWAY `rm` "$HOME" \\', '"$GATEWAY \\`rm\\` \\"\\$HOME\\" \\\\"'],
+  ['$GATEWAYS', "'$GATEWAYS'"],
+])('only the named variables of %j are left to the shell', (word, want) => expect(quote(word, ['GATEWAY', 'API_KEY'])).toBe(want))

@@ -4,8 +4,8 @@ import type { Permission } from './session'
 import type { Icon } from './ui/cx'
 import { HistoryIcon, KeyIcon, OverviewIcon, RequestsIcon, RouteIcon, ServerIcon } from './ui/icons'
 
-/** The groups of the navigation, by what a person is about to do. */
-export type Group = 'build' | 'observe' | 'operate' | 'admin'
+/** The groups of the navigation, by what a person is about to do; `home` stands above them without a name. */
+export type Group = 'home' | 'build' | 'observe' | 'operate' | 'admin'
 
 /** One page of the console. */
 export interface Page {
@@ -31,7 +31,7 @@ export const pages: Page[] = [
   {
     path: '/',
     title: 'overview.title',
-    group: 'build',
+    group: 'home',
     icon: OverviewIcon,
     go: 'o',
     load: () => import('./pages/overview/Overview'),

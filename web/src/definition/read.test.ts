@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Definition, Node } from '../api/schema'
-import { accessOf, curl, keyHeaderOf, liveOn, urlOf } from './read'
+import { accessOf, callWith, keyPlaceOf, liveOn, urlOf, withKey, withQuery } from './read'
 
 const gateway = (some: Partial<Node>): Node => ({
   id: 'g',
@@ -30,12 +30,33 @@ test.each([
   expect(accessOf(api(definition)).open).toBe(open)
 })
 
-test('a key is shown in the header that the definition names', () => {
-  const auth = (key: unknown) => api({ filters: { auth: { any: [{ key }] } } })
-  expect(keyHeaderOf(auth({}))).toEqual({ name: 'Authorization', scheme: '' })
-  expect(keyHeaderOf(auth({ in: [{ header: 'X-Key', scheme: 'Bearer' }] }))).toEqual({ name: 'X-Key', scheme: 'Bearer' })
-  expect(keyHeaderOf(auth({ in: [{ query: 'k' }] }))).toBeUndefined()
-  expect(keyHeaderOf(api({ filters: { auth: { open: true } } }))).toBeUndefined()
+const keyed = (...places: unknown[]) =>
+  api({ listen: { path: '/o/' }, filters: { auth: { any: [{ key: places.length > 0 ? { in: places } : {} }] } } })
+
+test('a key is shown where the definition says', () => {
+  expect(keyPlaceOf(keyed())).toEqual({ header: 'Authorization', scheme: '' })
+  expect(keyPlaceOf(keyed({ header: 'X-Key', scheme: 'Bearer' }))).toEqual({ header: 'X-Key', scheme: 'Bearer' })
+  expect(keyPlaceOf(keyed({ query: 'k' }, { header: 'X-Key' }))).toEqual({ query: 'k' })
+  expect(keyPlaceOf(keyed(7, { cookie: 'c' }))).toEqual({ cookie: 'c' })
+  expect(keyPlaceOf(api({ filters: { auth: { open: true, any: [{ key: {} }] } } }))).toBeUndefined()
+  expect(keyPlaceOf(api({ filters: { auth: { any: [{ jwt: {} }] } } }))).toBeUndefined()
+  expect(keyPlaceOf(api({}))).toBeUndefined()
+})
+
+test.each([
+  [keyed(), undefined, 'curl -i http://gw/o/ \\\n  -H "Authorization: $API_KEY"'],
+  [keyed({ header: 'X', scheme: 'Bearer' }), undefined, 'curl -i http://gw/o/ \\\n  -H "X: Bearer $API_KEY"'],
+  [keyed({ header: 'X', scheme: 'A' }), "a'b", `curl -i http://gw/o/ \\\n  -H 'X: A a'\\''b'`],
+  [keyed({ query: 'k' }), undefined, 'curl -i "http://gw/o/?k=$API_KEY"'],
+  [keyed({ query: 'k' }), 'a&b', "curl -i 'http://gw/o/?k=a%26b'"],
+  [keyed({ cookie: 'c' }), 'slc_x', "curl -i http://gw/o/ \\\n  -H 'Cookie: c=slc_x'"],
+  [api({ filters: { auth: { open: true } } }), 'slc_x', 'curl -i http://gw/o/'],
+])('the command %#', (definition, key, want) => {
+  expect(callWith(definition, 'http://gw/o/', key)).toBe(want)
+})
+
+test('a key joins a query that is there', () => {
+  expect(withQuery('/o/?a=1', withKey({ query: 'k' }, 'x').query)).toBe('/o/?a=1&k=x')
 })
 
 test.each([
@@ -43,7 +64,8 @@ test.each([
   [['*.example.com'], '[::]:8080', 'http://here:8080/a/'],
   [[], '10.0.0.1:80', 'http://10.0.0.1/a/'],
   [[], '[2001:db8::1]:8080', 'http://[2001:db8::1]:8080/a/'],
-  [[], '', 'http://here/a/'],
+  [[], '', 'http://$GATEWAY/a/'],
+  [['api.example.com'], '', 'http://api.example.com/a/'],
 ])('the URL for %j at %s', (domains, address, url) => {
   expect(urlOf(api({ listen: { domains, path: '/a/' } }), [gateway({ address })], 'here').url).toBe(url)
 })
@@ -62,8 +84,6 @@ test('live is what connected gateways of its groups say', () => {
 })
 
 test('a command is safe in a shell', () => {
-  expect(curl("http://h/a'b;c", [['Authorization', "x'$y"]])).toBe(
-    `curl -i 'http://h/a'\\''b;c' \\\n  -H 'Authorization: x'\\''$y'`,
-  )
-  expect(curl('http://h/', [['Authorization', '$API_KEY']])).toContain('"Authorization: $API_KEY"')
+  expect(callWith(api({}), "http://h/a'b;$c")).toBe(`curl -i 'http://h/a'\\''b;$c'`)
+  expect(callWith(api({}), 'http://$GATEWAY/`a`$c')).toBe('curl -i "http://$GATEWAY/\\`a\\`\\$c"')
 })

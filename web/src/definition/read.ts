@@ -1,4 +1,5 @@
 import type { Definition, Node } from '../api/schema'
+import { curl } from '../curl'
 
 function object(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
@@ -48,22 +49,39 @@ export function accessOf(d: Definition): Access {
   return { open, methods: [...new Set(methods)] }
 }
 
-/** The header by which a key is shown, where the definition names one; otherwise undefined. */
-export function keyHeaderOf(d: Definition): { name: string; scheme: string } | undefined {
+/** Where a caller puts the key. */
+export type KeyPlace = { header: string; scheme: string } | { query: string } | { cookie: string }
+
+/** The first place in which the definition takes a key; undefined where it takes none, or asks for nothing. */
+export function keyPlaceOf(d: Definition): KeyPlace | undefined {
   const auth = object(object(d.filters).auth)
-  for (const m of [...list(auth.any), ...list(auth.all)]) {
-    const method = object(m)
-    if (!('key' in method)) continue
-    const places = list(object(method.key).in)
-    if (places.length === 0) return { name: 'Authorization', scheme: '' }
-    for (const p of places) {
-      const place = object(p)
-      if (typeof place.header === 'string') {
-        return { name: place.header, scheme: typeof place.scheme === 'string' ? place.scheme : '' }
-      }
-    }
+  const method = auth.open === true ? undefined : [...list(auth.any), ...list(auth.all)].map(object).find((m) => 'key' in m)
+  if (!method) return undefined
+  const places = list(object(method.key).in)
+  if (places.length === 0) return { header: 'Authorization', scheme: '' }
+  for (const p of places.map(object)) {
+    if (typeof p.header === 'string') return { header: p.header, scheme: typeof p.scheme === 'string' ? p.scheme : '' }
+    if (typeof p.query === 'string') return { query: p.query }
+    if (typeof p.cookie === 'string') return { cookie: p.cookie }
   }
   return undefined
+}
+
+/** The variable of the shell that stands for a key which nobody may see. */
+export const keyVariable = '$API_KEY'
+
+/** What a request has that shows a key: headers, and the query that is appended to its path. */
+export function withKey(place: KeyPlace | undefined, key: string): { headers: [string, string][]; query: string } {
+  if (!place) return { headers: [], query: '' }
+  if ('header' in place) return { headers: [[place.header, place.scheme ? `${place.scheme} ${key}` : key]], query: '' }
+  if ('cookie' in place) return { headers: [['Cookie', `${place.cookie}=${key}`]], query: '' }
+  const value = key === keyVariable ? key : encodeURIComponent(key)
+  return { headers: [], query: `?${encodeURIComponent(place.query)}=${value}` }
+}
+
+/** Appends a query as withKey makes it to a target that may have one. */
+export function withQuery(target: string, query: string): string {
+  return target.includes('?') ? target + query.replace('?', '&') : target + query
 }
 
 /** Whether a gateway serves an API: one that names groups is served by those only. */
@@ -104,29 +122,22 @@ function authority(host: string, port: string): string {
 /**
  * The URL by which an API is called through a gateway: its first domain that is no pattern, or else the gateway's own host
  * (`here`, the host of the console, where the gateway listens on every address). The port is one that a connected gateway
- * listens on; `ported` is false where none says so.
+ * listens on. Where no gateway says its address, `told` is false: the port of a domain is missing, and without a domain the
+ * variable GATEWAY stands for host and port.
  */
-export function urlOf(d: Definition, nodes: Node[], here: string): { url: string; base: string; ported: boolean } {
+export function urlOf(d: Definition, nodes: Node[], here: string): { url: string; base: string; told: boolean } {
   const { domains, path } = listenOf(d)
   const node =
     nodes.find((n) => serves(d, n) && n.state !== 'offline' && n.address) ?? nodes.find((n) => serves(d, n) && n.address)
   const at = endpointOf(node?.address ?? '')
-  const host = domains.find((name) => !name.includes('*')) ?? (anyHost.has(at.host) ? here : at.host)
-  const base = `http://${authority(host, at.port)}`
-  return { url: base + path, base, ported: at.port !== '' }
+  const told = at.port !== ''
+  const host = domains.find((name) => !name.includes('*')) ?? (told && anyHost.has(at.host) ? here : at.host)
+  const base = `http://${host === '' ? '$GATEWAY' : authority(host, at.port)}`
+  return { url: base + path, base, told }
 }
 
-/** One word for a shell, quoted where it has to be. */
-export function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
-}
-
-/** A header as curl's argument; a value that is a variable stays one. */
-function header(name: string, value: string): string {
-  return /^\$[A-Z_]+$/.test(value) ? `"${name}: ${value}"` : quote(`${name}: ${value}`)
-}
-
-/** A command that calls a URL and shows the head of the answer. */
-export function curl(url: string, headers: [string, string][] = []): string {
-  return ['curl -i', quote(url), ...headers.map(([name, value]) => `\\\n  -H ${header(name, value)}`)].join(' ')
+/** A command that calls an API with a key, or with the variable API_KEY where it is not to be seen. */
+export function callWith(d: Definition, target: string, key: string = keyVariable): string {
+  const { headers, query } = withKey(keyPlaceOf(d), key)
+  return curl({ url: withQuery(target, query), headers, variables: ['API_KEY', 'GATEWAY'] })
 }

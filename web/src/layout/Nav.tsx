@@ -5,7 +5,7 @@ import { type Group, type Page, pages } from '../routes'
 import { Link } from '../ui/Link'
 import css from './Shell.module.css'
 
-const groups: Group[] = ['build', 'observe', 'operate', 'admin']
+const groups: Group[] = ['home', 'build', 'observe', 'operate', 'admin']
 
 /** The page of the navigation that an address belongs to: the longest path that it begins with. */
 export function currentPage(pathname: string, list: Page[] = pages): Page | undefined {
@@ -27,8 +27,8 @@ export function Nav({ onGo }: { onGo?: () => void }) {
         if (own.length === 0) return null
         return (
           <div key={g} className={css.group}>
-            <h2 id={`${id}${g}`}>{t(`shell.${g}`)}</h2>
-            <ul aria-labelledby={`${id}${g}`}>
+            {g !== 'home' && <h2 id={`${id}${g}`}>{t(`shell.${g}`)}</h2>}
+            <ul aria-labelledby={g === 'home' ? undefined : `${id}${g}`}>
               {own.map((p) => {
                 const Glyph = p.icon
                 return (

@@ -1,4 +1,5 @@
 import { useRead } from '../api/query'
+import { summarize } from '../fleet'
 import { useI18n } from '../i18n'
 import { useTheme } from '../prefs'
 import { savePrefs, signOut, useSession } from '../session'
@@ -94,15 +95,13 @@ function Fleet() {
   const session = useSession()
   const { t } = useI18n()
   const { data } = useRead('GET /gateways', undefined, { live: true, enabled: session.can('gateways:read') })
-  const gateways = data?.items.filter((n) => n.service === 'gateway' && n.state !== 'offline')
-  if (!gateways || gateways.length === 0) return null
-  const current = gateways.filter((n) => n.state === 'current').length
-  const revision = Math.max(...gateways.map((n) => n.expected))
-  const all = current === gateways.length
+  if (!data) return null
+  const { all, current, revision, tone } = summarize(data.items)
+  if (all === 0) return null
   return (
     <span className={css.fleet}>
-      <StatusPill shape={all ? 'dot' : 'triangle'} tone={all ? 'ok' : 'warn'}>
-        {t('shell.fleet', { revision: String(revision), current: String(current), all: String(gateways.length) })}
+      <StatusPill shape={tone === 'ok' ? 'dot' : tone === 'bad' ? 'square' : 'triangle'} tone={tone}>
+        {t('shell.fleet', { revision: String(revision), current: String(current), all: String(all) })}
       </StatusPill>
     </span>
   )

@@ -48,7 +48,7 @@ export function Card({
           {aside}
         </div>
       )}
-      <div className={flush ? undefined : css.cardBody}>{children}</div>
+      <div className={flush ? css.flush : css.cardBody}>{children}</div>
     </section>
   )
 }

@@ -60,7 +60,7 @@ export const api = {
   body: 'Body',
   run: 'Run',
   curl: 'curl',
-  curlNoAddress: 'No gateway says its address, so replace GATEWAY with one of yours.',
+  curlNoAddress: 'No gateway says its address. Set GATEWAY to host and port of one of yours, or add the port behind the domain.',
   answer: 'Answer',
   noAnswer: 'No answer: {reason}',
   answerTime: '{status} in {time}',

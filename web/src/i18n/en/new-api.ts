@@ -50,7 +50,7 @@ export const newApi = {
   nameHelp: 'What people call it.',
   nameMissing: 'Give it a name.',
   next: 'Next',
-  noPort: 'No gateway has said on which port it listens, so the port is missing here.',
+  noPort: 'No gateway has said where it listens, so its port is missing here.',
   open: 'Open to everyone',
   openAsk: 'Without authentication, everyone who reaches the gateway can call this API.',
   openConfirm: 'Yes, open it to everyone',

@@ -62,7 +62,8 @@ export const api: Translation<typeof en> = {
   body: '본문',
   run: '실행',
   curl: 'curl',
-  curlNoAddress: '주소를 알려 주는 게이트웨이가 없으니 GATEWAY를 사용 중인 주소로 바꾸십시오.',
+  curlNoAddress:
+    '주소를 알려 주는 게이트웨이가 없습니다. GATEWAY를 게이트웨이의 호스트와 포트로 설정하거나 도메인 뒤에 포트를 붙이십시오.',
   answer: '응답',
   noAnswer: '응답이 없습니다: {reason}',
   answerTime: '{status}, {time}',

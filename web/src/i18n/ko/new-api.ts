@@ -52,7 +52,7 @@ export const newApi: Translation<typeof en> = {
   nameHelp: '사람이 부르는 이름입니다.',
   nameMissing: '이름을 입력하십시오.',
   next: '다음',
-  noPort: '어느 포트에서 듣는지 알린 게이트웨이가 없어 포트가 빠져 있습니다.',
+  noPort: '어디에서 듣는지 알린 게이트웨이가 없어 포트가 빠져 있습니다.',
   open: '누구에게나 공개',
   openAsk: '인증이 없으면 게이트웨이에 닿는 누구나 이 API를 호출할 수 있습니다.',
   openConfirm: '예, 누구에게나 공개합니다',

@@ -4,6 +4,7 @@ import { ApiError, call } from '../../api/client'
 import { explain } from '../../api/errors'
 import { usePublish } from '../../api/publish'
 import { invalidate, queryClient, useRead } from '../../api/query'
+import { urlOf } from '../../definition/read'
 import { useI18n } from '../../i18n'
 import { useTitle } from '../../layout/title'
 import { Unsaved } from '../../layout/unsaved'
@@ -22,11 +23,11 @@ import { TabLinks } from '../../ui/Tabs'
 import { toast } from '../../ui/Toast'
 import { oneOf, useUrl, whole } from '../../url'
 import css from './api/Api.module.css'
-import { factsOf, originOf } from './api/address'
 import { DeleteApi } from './api/DeleteApi'
 import { DraftBar } from './api/DraftBar'
 import { useDraft, useVersion, type Version } from './api/draft'
 import { Edit, type FocusWish } from './api/Edit'
+import { factsOf } from './api/facts'
 import { Json } from './api/Json'
 import { Overview } from './api/Overview'
 
@@ -72,7 +73,7 @@ function Loaded({ id, version }: { id: string; version: Version }) {
   const [gone, setGone] = useState(false)
   const gateways = useRead('GET /gateways', undefined, { live: true, enabled: can('gateways:read') })
   const facts = factsOf(version.value)
-  const origin = originOf(facts, gateways.data?.items ?? [])
+  const { base, url: address, told } = urlOf(version.value, gateways.data?.items ?? [], window.location.hostname)
   const readOnly = !can('apis:write')
   const tab = url.tab ?? 'overview'
   const go = useGo()
@@ -88,11 +89,11 @@ function Loaded({ id, version }: { id: string; version: Version }) {
   return (
     <>
       <Unsaved when={draft.dirty && !gone} />
-      <Head id={id} version={version} origin={origin} editing={tab !== 'overview'} onGone={() => setGone(true)} />
+      <Head id={id} version={version} url={address} editing={tab !== 'overview'} onGone={() => setGone(true)} />
       <div className={css.tabs}>
         <TabLinks label={t('api.tabs')} current={tab} tabs={tabs} />
       </div>
-      {tab === 'overview' && <Overview id={id} version={version} facts={facts} origin={origin} />}
+      {tab === 'overview' && <Overview id={id} version={version} facts={facts} base={base} told={told} />}
       {tab === 'edit' && (
         <Edit
           id={id}
@@ -121,13 +122,13 @@ function Loaded({ id, version }: { id: string; version: Version }) {
 function Head({
   id,
   version,
-  origin,
+  url,
   editing,
   onGone,
 }: {
   id: string
   version: Version
-  origin: string
+  url: string
   editing: boolean
   onGone: () => void
 }) {
@@ -139,7 +140,6 @@ function Head({
   const [busy, setBusy] = useState(false)
   const name = facts.name
   const denied = can('apis:write') ? undefined : t('api.writeDenied')
-  const url = `${origin}${facts.path}`
   const turn = async (on: boolean) => {
     setBusy(true)
     try {

@@ -1,5 +1,6 @@
 import { useRead } from '../../api/query'
 import type { Node, PublishStatus } from '../../api/schema'
+import { summarize } from '../../fleet'
 import { useI18n } from '../../i18n'
 import { useNow } from '../../now'
 import { type Column, DataTable } from '../../ui/DataTable'
@@ -10,7 +11,7 @@ import { Mark, StatusPill } from '../../ui/Status'
 import { oneOf, text, useUrl } from '../../url'
 import { Connect } from './Connect'
 import css from './Fleet.module.css'
-import { age, appliedAt, attention, nodePath, search, sourceText, summarize } from './fleet'
+import { age, appliedAt, attention, nodePath, search, sourceText } from './fleet'
 
 const states = ['current', 'catching-up', 'behind', 'rejected', 'degraded', 'offline', 'draining'] as const
 const words = {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Node } from '../../api/schema'
+import { summarize } from '../../fleet'
 import { i18n, loadLanguage } from '../../i18n'
-import { age, appliedAt, attention, clock, search, summarize } from './fleet'
+import { age, appliedAt, attention, clock, search } from './fleet'
 
 const text = i18n('en', await loadLanguage('en'), 'UTC')
 

@@ -2,7 +2,8 @@ import { useBlocker } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { explainProblem } from '../../api/errors'
 import { useList, useRead } from '../../api/query'
-import type { API, KeyWritten } from '../../api/schema'
+import type { API, KeyWritten, Node } from '../../api/schema'
+import { accessOf, callWith, keyPlaceOf, urlOf } from '../../definition/read'
 import { useI18n } from '../../i18n'
 import { useSession } from '../../session'
 import { Button } from '../../ui/Button'
@@ -12,7 +13,7 @@ import { useGo } from '../../ui/Link'
 import { Dialog } from '../../ui/Overlay'
 import { Card, Row, Stack } from '../../ui/Page'
 import { Notice, Skeleton } from '../../ui/States'
-import { envFile, keyCurl } from './call'
+import { envFile } from './call'
 import { usePreview } from './Effective'
 import css from './Keys.module.css'
 import { editable, everyApi } from './rights'
@@ -146,13 +147,14 @@ function OneCall({ id, secret }: { id: string; secret: string }) {
   const nodes = useRead('GET /gateways', undefined, { enabled: can('gateways:read') })
   if (api.error && !api.data) return null
   if (!api.data) return <Skeleton height={60} />
-  const address = nodes.data?.items.find((n) => n.service === 'gateway' && n.address)?.address
-  return <Command api={api.data} secret={secret} gateway={address} none={t('keys.otherCredential')} />
+  return <Command api={api.data} secret={secret} nodes={nodes.data?.items ?? []} none={t('keys.otherCredential')} />
 }
 
-function Command({ api, secret, gateway, none }: { api: API; secret: string; gateway?: string; none: string }) {
+function Command({ api, secret, nodes, none }: { api: API; secret: string; nodes: Node[]; none: string }) {
   const { t } = useI18n()
-  const command = keyCurl(api.object, secret, gateway)
+  const takes = keyPlaceOf(api.object) !== undefined || accessOf(api.object).open === 'all'
+  const { url } = urlOf(api.object, nodes, window.location.hostname)
+  const command = takes ? callWith(api.object, url, secret) : undefined
   return (
     <div>
       <h3 className={css.small}>{api.object.name}</h3>

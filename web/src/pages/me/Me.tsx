@@ -10,7 +10,7 @@ import { savePrefs, saveProfile, useSession } from '../../session'
 import { Button } from '../../ui/Button'
 import { RadioCards, Switch } from '../../ui/Choice'
 import { Card, Columns, Facts, PageHeader, Row, Stack } from '../../ui/Page'
-import { SearchSelect } from '../../ui/SearchSelect'
+import { type Option, Select } from '../../ui/Select'
 import { ErrorNotice, Notice } from '../../ui/States'
 import { TextInput } from '../../ui/TextInput'
 import { toast } from '../../ui/Toast'
@@ -140,16 +140,21 @@ function Appearance() {
   )
 }
 
-/** Every time zone that the browser knows, with UTC and the browser's own first. */
-function zones(t: I18n['t']): { value: string; label: string }[] {
+/** Every time zone that the browser knows by region, after the browser's own and UTC. A city is found by typing its name. */
+function zones(t: I18n['t'], chosen: string): Option[] {
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone
-  return [
+  const first = [
     { value: '', label: t('me.browserZone', { zone: own }) },
     { value: 'UTC', label: t('me.utc') },
-    ...Intl.supportedValuesOf('timeZone')
-      .filter((z) => z !== 'UTC')
-      .map((z) => ({ value: z, label: z.replaceAll('_', ' ') })),
   ]
+  const known = Intl.supportedValuesOf('timeZone').filter((z) => z !== 'UTC')
+  // A name that only the server and other browsers know stays the choice that is shown.
+  if (chosen !== '' && chosen !== 'UTC' && !known.includes(chosen)) first.push({ value: chosen, label: chosen })
+  const rest = known.map((z) => {
+    const at = z.indexOf('/')
+    return { value: z, label: z.slice(at + 1).replaceAll('_', ' '), group: at < 0 ? undefined : z.slice(0, at) }
+  })
+  return [...first, ...rest]
 }
 
 function Languages() {
@@ -178,12 +183,12 @@ function Languages() {
             { value: 'ko', label: languageName('ko') },
           ]}
         />
-        <SearchSelect
+        <Select
           label={t('me.zone')}
           help={`${t('me.zoneHelp')} ${t('me.now', { time: formats(language, chosen.timeZone).dateTime(now) })}`}
-          options={zones(t)}
+          options={zones(t, chosen.timeZone)}
           value={chosen.timeZone}
-          onChange={(timeZone) => keep({ timeZone })}
+          onChange={(e) => keep({ timeZone: e.target.value })}
         />
       </Stack>
     </Card>

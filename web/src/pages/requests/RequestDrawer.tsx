@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'react'
 import { useRead } from '../../api/query'
 import type { RequestRecord, RequestSummary } from '../../api/schema'
-import { curlOf } from '../../curl'
+import { curlAgain } from '../../curl'
 import { useI18n } from '../../i18n'
 import { useTitle } from '../../layout/title'
 import { prefs } from '../../prefs'
@@ -135,7 +135,7 @@ function CopyLabelled({ text, label }: { text: string; label: string }) {
 /** The request as a command; its secrets are variables, whether the gateway masked them or not. */
 export function curl(r: RequestRecord): string {
   const body = r.request && !r.request.truncated && r.request.bodyEncoding === 'utf-8' ? r.request.body : undefined
-  return curlOf({
+  return curlAgain({
     method: r.method,
     url: `${r.scheme ?? 'http'}://${r.host}${r.path}${r.query ? `?${r.query}` : ''}`,
     headers: r.request?.headers,

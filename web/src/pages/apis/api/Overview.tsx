@@ -3,6 +3,7 @@ import { call } from '../../../api/client'
 import { usePublish } from '../../../api/publish'
 import { useRead } from '../../../api/query'
 import type { RunAnswer } from '../../../api/schema'
+import { callWith, keyPlaceOf, withKey, withQuery } from '../../../definition/read'
 import { labelOf } from '../../../form/schema'
 import { useI18n } from '../../../i18n'
 import { PublishView } from '../../../publish/PublishTicks'
@@ -17,11 +18,25 @@ import { EmptyState, ErrorNotice, ErrorState, Notice, Skeleton } from '../../../
 import { StatusPill } from '../../../ui/Status'
 import { PasswordInput, TextArea, TextInput } from '../../../ui/TextInput'
 import css from './Api.module.css'
-import { curlOf, type Facts } from './address'
 import type { Version } from './draft'
+import type { Facts } from './facts'
 
 /** What an API is, where it runs, how it is called and what reached it. */
-export function Overview({ id, version, facts, origin }: { id: string; version: Version; facts: Facts; origin: string }) {
+export function Overview({
+  id,
+  version,
+  facts,
+  base,
+  told,
+}: {
+  id: string
+  version: Version
+  facts: Facts
+  /** Scheme and host at which it is called. */
+  base: string
+  /** Whether a gateway said so. */
+  told: boolean
+}) {
   const { t } = useI18n()
   const publish = usePublish(version.revision)
   return (
@@ -34,7 +49,7 @@ export function Overview({ id, version, facts, origin }: { id: string; version: 
             <PublishView publish={publish} />
           </Card>
         </Stack>
-        <Try id={id} facts={facts} origin={origin} key={`${facts.path}${facts.keyHeader}`} />
+        <Try id={id} version={version} facts={facts} base={base} told={told} key={`${facts.path} ${facts.keyName}`} />
       </div>
       <LastRequests id={id} />
     </Stack>
@@ -69,7 +84,7 @@ function FactCard({ version, facts }: { version: Version; facts: Facts }) {
                 </StatusPill>
               ) : (
                 <span key="auth">
-                  {t(auth[facts.auth])} {facts.keyHeader && <code>{facts.keyHeader}</code>}
+                  {t(auth[facts.auth])} {facts.keyName && <code>{facts.keyName}</code>}
                 </span>
               ),
             ],
@@ -100,7 +115,7 @@ function FactCard({ version, facts }: { version: Version; facts: Facts }) {
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
-function Try({ id, facts, origin }: { id: string; facts: Facts; origin: string }) {
+function Try({ id, version, facts, base, told }: { id: string; version: Version; facts: Facts; base: string; told: boolean }) {
   const { t } = useI18n()
   const { can } = useSession()
   const [method, setMethod] = useState('GET')
@@ -109,15 +124,14 @@ function Try({ id, facts, origin }: { id: string; facts: Facts; origin: string }
   const [body, setBody] = useState('')
   const [busy, setBusy] = useState(false)
   const [done, setDone] = useState<{ answer?: RunAnswer; error?: unknown } | null>(null)
-  const url = `${origin || 'http://GATEWAY'}${path}`
   const run = async () => {
     setBusy(true)
     setDone(null)
     try {
-      const headers = facts.keyHeader && key ? [[facts.keyHeader, key]] : []
+      const { headers, query } = withKey(key ? keyPlaceOf(version.value) : undefined, key)
       const answer = await call('POST /apis/{id}/run', {
         path: { id },
-        body: { method, path, headers, ...(body && { body }) },
+        body: { method, path: withQuery(path, query), headers, ...(body && { body }) },
         timeout: 35_000,
       })
       setDone({ answer })
@@ -130,8 +144,8 @@ function Try({ id, facts, origin }: { id: string; facts: Facts; origin: string }
   return (
     <Card title={t('api.tryIt')}>
       <Stack>
-        <CodeBlock text={curlOf(url, facts)} label={t('api.curl')} wrap />
-        {!origin && <p className="small muted">{t('api.curlNoAddress')}</p>}
+        <CodeBlock text={callWith(version.value, base + path)} label={t('api.curl')} wrap />
+        {!told && <p className="small muted">{t('api.curlNoAddress')}</p>}
         <form
           onSubmit={(e) => {
             e.preventDefault()
@@ -147,10 +161,10 @@ function Try({ id, facts, origin }: { id: string; facts: Facts; origin: string }
                 options={methods.map((m) => ({ value: m, label: m }))}
               />
               <TextInput label={t('api.path')} mono value={path} onChange={(e) => setPath(e.target.value)} />
-              {facts.keyHeader && (
+              {facts.keyName && (
                 <PasswordInput
                   label={t('api.key')}
-                  help={t('api.keyHelp', { header: facts.keyHeader })}
+                  help={t('api.keyHelp', { header: facts.keyName })}
                   autoComplete="off"
                   value={key}
                   onChange={(e) => setKey(e.target.value)}

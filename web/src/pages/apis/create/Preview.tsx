@@ -1,5 +1,5 @@
 import { useRead } from '../../../api/query'
-import { curl, urlOf } from '../../../definition/read'
+import { callWith, urlOf } from '../../../definition/read'
 import { useI18n } from '../../../i18n'
 import { useSession } from '../../../session'
 import { CodeBlock } from '../../../ui/Code'
@@ -15,11 +15,11 @@ export function Preview({ fields }: { fields: Fields }) {
   const { can } = useSession()
   const { data } = useRead('GET /gateways', undefined, { live: true, enabled: can('gateways:read') })
   const definition = definitionOf(fields)
-  const { url, base, ported } = urlOf(definition, data?.items ?? [], window.location.hostname)
+  const { url, base, told } = urlOf(definition, data?.items ?? [], window.location.hostname)
   const rest = fields.match === 'exact' ? '' : '/42'
   const from = fields.path.trim().replace(/\/+$/, '') + rest || '/'
   const open = fields.auth === 'none'
-  const sample = curl(fields.path.trim() ? url : `${base}/…`, open ? [] : [['Authorization', '$API_KEY']])
+  const sample = callWith(definition, fields.path.trim() ? url : `${base}/…`)
   return (
     <aside className={css.preview} aria-label={t('newApi.preview')}>
       <Card
@@ -36,7 +36,7 @@ export function Preview({ fields }: { fields: Fields }) {
           <div>
             <h3 className={css.small}>{t('newApi.url')}</h3>
             <code className={css.url}>{fields.path.trim() ? url : `${base}/…`}</code>
-            {data && !ported && <p className="small muted">{t('newApi.noPort')}</p>}
+            {data && !told && <p className="small muted">{t('newApi.noPort')}</p>}
           </div>
           <div>
             <h3 className={css.small}>{t('newApi.chain')}</h3>

@@ -4,7 +4,7 @@ import { explain, explainProblem } from '../../../api/errors'
 import { type Publish, usePublish } from '../../../api/publish'
 import { invalidate, useRead } from '../../../api/query'
 import type { API, KeyWritten, Problem, RunAnswer } from '../../../api/schema'
-import { accessOf, curl, keyHeaderOf, listenOf, urlOf } from '../../../definition/read'
+import { accessOf, callWith, keyPlaceOf, listenOf, urlOf, withKey, withQuery } from '../../../definition/read'
 import { useI18n } from '../../../i18n'
 import { PublishView } from '../../../publish/PublishTicks'
 import { useSession } from '../../../session'
@@ -76,7 +76,7 @@ function TryIt({ api, publish }: { api: API; publish: Publish }) {
   const { can } = useSession()
   const { object, meta } = api
   const { data } = useRead('GET /gateways', undefined, { live: true, enabled: can('gateways:read') })
-  const place = keyHeaderOf(object)
+  const place = keyPlaceOf(object)
   const listen = listenOf(object)
   const [path, setPath] = useState(listen.path)
   const [made, setMade] = useState<KeyWritten | null>(null)
@@ -84,16 +84,15 @@ function TryIt({ api, publish }: { api: API; publish: Publish }) {
   const [error, setError] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
   const { base } = urlOf(object, data?.items ?? [], window.location.hostname)
-  const shown = (value: string): [string, string][] =>
-    place ? [[place.name, place.scheme ? `${place.scheme} ${value}` : value]] : []
   const through = publish.nodes.find((n) => n.state === 'applied')
 
   const run = () => {
+    const { headers, query } = withKey(made?.secret ? place : undefined, made?.secret ?? '')
     setBusy(true)
     setError(null)
     call('POST /apis/{id}/run', {
       path: { id: meta.id },
-      body: { method: 'GET', path, node: through?.id, headers: made?.secret ? shown(made.secret) : [] },
+      body: { method: 'GET', path: withQuery(path, query), node: through?.id, headers },
       timeout: 40_000,
     })
       .then(setAnswer, (e: unknown) => {
@@ -124,7 +123,7 @@ function TryIt({ api, publish }: { api: API; publish: Publish }) {
             {t('newApi.run')}
           </Button>
         </div>
-        <CodeBlock label={t('newApi.curl')} text={curl(base + path, shown(made?.secret ?? '$API_KEY'))} wrap />
+        <CodeBlock label={t('newApi.curl')} text={callWith(object, base + path, made?.secret)} wrap />
         <ErrorNotice error={error} />
         {answer && <Answer answer={answer} />}
       </Stack>
