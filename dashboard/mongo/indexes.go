@@ -45,6 +45,7 @@ func indexes() []index {
 		{revisionsName, "by_object", false, append(up("objects"), down("_id"))},
 		{keysName, "hashes", true, up("hashes")},
 		{keysName, "by_age", false, bson.D{{Key: "org", Value: 1}, down("createdAt"), down("_id")}},
+		{keysName, "searched", false, bson.D{{Key: "org", Value: 1}, down("createdAt"), down("_id"), {Key: "state", Value: 1}, {Key: "search", Value: 1}}},
 		{keysName, "by_change", false, up("updatedAt", "_id")},
 		{usersName, "login", true, up("login")},
 		{usersName, "by_org", false, up("org", "login")},

@@ -33,7 +33,9 @@ const untilRow = () =>
     () =>
       new Promise((done) => {
         const look = () =>
-          document.querySelector('[data-row="0"]') ? requestAnimationFrame(() => done(performance.now())) : requestAnimationFrame(look)
+          document.querySelector('[data-row="0"]')
+            ? requestAnimationFrame(() => done(performance.now()))
+            : requestAnimationFrame(look)
         look()
       }),
   )
