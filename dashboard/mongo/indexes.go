@@ -58,6 +58,7 @@ func indexes() []index {
 	for _, view := range viewNames() {
 		all = append(all,
 			index{view, "by_name", false, up("org", "deleted", "sortName", "_id")},
+			index{view, "searched", false, up("org", "deleted", "sortName", "_id", "state", "search")},
 			index{view, "by_time", false, bson.D{{Key: "org", Value: 1}, {Key: "deleted", Value: 1}, down("updatedAt"), {Key: "_id", Value: 1}}},
 		)
 	}

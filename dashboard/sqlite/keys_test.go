@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dashboard/keys"
+	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/access"
 )
 
@@ -58,20 +59,25 @@ func TestANarrowedListIsCountedUpToABound(t *testing.T) {
 	}
 }
 
-func TestASearchOfKeysReadsOneIndexAlone(t *testing.T) {
+func TestASearchReadsOneIndexAlone(t *testing.T) {
 	s := manyKeys(t, 2)
+	reads := func(index, table, order, where string, args []any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := s.db.Reader.QueryContext(t.Context(), `EXPLAIN QUERY PLAN SELECT rowid FROM `+table+` WHERE `+where+` ORDER BY `+order+` LIMIT 51`, args...)
+		plan, err := collect(rows, err, func(row scanner) (step string, err error) {
+			var id, parent, unused any
+			return step, row.Scan(&id, &parent, &unused, &step)
+		})
+		text := strings.Join(plan, "\n")
+		if err != nil || !strings.Contains(text, "USING COVERING INDEX "+index) || strings.Contains(text, "ORDER BY") {
+			t.Errorf("%v:\n%s", err, text)
+		}
+	}
 	where, args, err := keyFilter(keys.Query{Org: "default", Q: "o", State: access.KeyActive, Policy: "gold", API: "orders"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := s.db.Reader.QueryContext(t.Context(), `EXPLAIN QUERY PLAN SELECT rowid FROM keys WHERE `+where+
-		` ORDER BY created_at DESC, id DESC LIMIT 51`, args...)
-	plan, err := collect(rows, err, func(row scanner) (step string, err error) {
-		var id, parent, unused any
-		return step, row.Scan(&id, &parent, &unused, &step)
-	})
-	text := strings.Join(plan, "\n")
-	if err != nil || !strings.Contains(text, "USING COVERING INDEX keys_searched") || strings.Contains(text, "ORDER BY") {
-		t.Errorf("%v:\n%s", err, text)
-	}
+	reads("keys_searched", "keys", "created_at DESC, id DESC", where, args, err)
+	where, args, err = objectFilter(publish.Query{Org: "default", Kind: publish.KindAPI, Q: "o", State: "active", Tag: "gold"})
+	reads("objects_searched", "objects", "sort_name, id", where, args, err)
 }
