@@ -42,7 +42,9 @@ func (a *api) listKeys(c *call) error {
 	for _, s := range found.Items {
 		items = append(items, s.Key)
 	}
-	return c.JSON(http.StatusOK, exchange.NewPage(items, found.Next, found.Total))
+	out := exchange.NewPage(items, found.Next, found.Total)
+	out.TotalExact = !found.AtLeast
+	return c.JSON(http.StatusOK, out)
 }
 
 func (a *api) createKey(c *call) error {
