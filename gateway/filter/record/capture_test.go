@@ -83,8 +83,8 @@ func header(c *record.Capture, name string) string {
 }
 
 func TestMessagesPassUnchangedAndAreRecorded(t *testing.T) {
-	in, out := `{"user":"kim","password":"s3cret"}`, strings.Repeat("long ", 20)
-	request, response, sent, got := call{request: in, response: out, requestType: "application/json", responseHeader: [][2]string{{"Set-Cookie", "a=s3cret"}, {"Location", "/x?api_key=s3cret"}}}.run(t)
+	in, out := `{"user":"kim","password":"s3cret"}`, `"`+strings.Repeat("long ", 20)[:98]+`"`
+	request, response, sent, got := call{request: in, response: out, requestType: "application/json", responseHeader: [][2]string{{"Content-Type", "application/json"}, {"Set-Cookie", "a=s3cret"}, {"Location", "/x?api_key=s3cret"}}}.run(t)
 	if sent != in || got != out {
 		t.Errorf("passed %q and %q", sent, got)
 	}
@@ -110,8 +110,8 @@ func TestMessagesPassUnchangedAndAreRecorded(t *testing.T) {
 }
 
 func TestWholeBodiesAreNotCalledCut(t *testing.T) {
-	request, response, _, _ := call{request: `{"password":"s3cret","a":1}`, response: "ok", requestType: "application/json"}.run(t)
-	if string(request.Body) != `{"password":"***","a":1}` || request.Truncated || string(response.Body) != "ok" || response.Truncated {
+	request, response, _, _ := call{request: `{"password":"s3cret","a":1}`, response: "[1]", requestType: "application/json"}.run(t)
+	if string(request.Body) != `{"password":"***","a":1}` || request.Truncated || string(response.Body) != "[1]" || response.Truncated {
 		t.Errorf("%+v\n%+v", request, response)
 	}
 	request, _, _, _ = call{request: "api_key=s3cret&a=1", requestType: "application/x-www-form-urlencoded"}.run(t)
@@ -179,13 +179,13 @@ func TestAnAnswerThatIsReplacedIsRecordedInItsPlace(t *testing.T) {
 	}
 	x := filtertest.Get("/").Exchange()
 	_ = v.(filter.RequestPhase).Request(x)
-	for _, text := range []string{"broken", "answer"} {
-		x.Response = filter.Respond(502, "text/plain", []byte(text))
+	for _, text := range []string{"[1,2]", "[3,4]"} {
+		x.Response = filter.Respond(502, "application/json", []byte(text))
 		_ = v.(filter.ResponsePhase).Response(x)
 		_, _ = io.ReadAll(io.LimitReader(x.Response.Body, 7))
 	}
 	r := v.(interface{ Options() *Recording }).Options()
-	if _, response := r.Messages(x, x.State().(*Capture)); string(response.Body) != "answer" || response.Truncated {
+	if _, response := r.Messages(x, x.State().(*Capture)); string(response.Body) != "[3,4]" || response.Truncated {
 		t.Errorf("%+v", response)
 	}
 }
