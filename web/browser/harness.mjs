@@ -231,7 +231,8 @@ export async function signedIn(browser, env, more = {}) {
  * Looks at one address in every language, theme and width: axe, sanity, a picture where they are wanted. Languages and
  * themes are changed without a reload. Every combination is seen by axe, at one of two widths in turn.
  */
-export async function everywhere(visitor, path, name, { prepare, ready } = {}) {
+export async function everywhere(visitor, path, name, how) {
+  const { prepare, ready } = how || {}
   await visitor.go(path)
   if (ready) await ready(visitor.page)
   for (const [i, language] of languages.entries()) {

@@ -82,7 +82,7 @@ export default async function unchanged(browser, env) {
     await page.getByRole('heading', { name: body.alias }).waitFor()
     await page.keyboard.press('e')
     await page.getByRole('button', { name: 'Save', exact: true }).click()
-    await page.getByRole('button', { name: 'Edit', exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Save', exact: true }).waitFor({ state: 'hidden' })
     const after = await send(page, 'GET', `/keys/${id}`)
     if (after.text !== before.text || after.etag !== before.etag)
       v.faults.push(`the key ${body.alias} was changed by being saved`)

@@ -48,7 +48,7 @@ export default async function zonesOf(browser, env) {
       await page.keyboard.press('e')
       await change()
       await page.getByRole('button', { name: 'Save', exact: true }).click()
-      await page.getByRole('button', { name: 'Edit', exact: true }).waitFor()
+      await page.getByRole('button', { name: 'Save', exact: true }).waitFor({ state: 'hidden' })
     }
     await v.go(`/keys/${key.id}`)
     await page.getByRole('button', { name: 'Edit', exact: true }).waitFor()

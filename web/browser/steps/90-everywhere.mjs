@@ -1,5 +1,6 @@
 // Every route of the console in every language and theme: with data, without, without its server, and for somebody who may
-// not. A route that nothing is said about here fails the step, and so does one that is no longer there.
+// not. A route that nothing is said about here fails the step, and so does one that is no longer there. SLUICE_STATES names
+// some of the states.
 import { demand, everywhere, plainProfile, signedIn, Visitor } from '../harness.mjs'
 import { permissions, routes } from '../routes.mjs'
 
@@ -102,12 +103,42 @@ async function until(ask, fault) {
   }
 }
 
+/** An error is said where it is heard. */
+const told = { ready: (p) => p.getByRole('alert').first().waitFor() }
+
+/** Answers like a dashboard that refuses everything but the session. */
+const refuse = (status, document) => (route) =>
+  /\/api\/v1\/(session|events|me)\b/.test(new URL(route.request().url()).pathname)
+    ? route.continue()
+    : route.fulfill({
+        status,
+        contentType: 'application/problem+json',
+        body: JSON.stringify({ type: 'about:blank', status, requestId: 'EDGE', ...document }),
+      })
+
+/** A real viewer: may read everything, and is told what is missing where a page is for writing. */
+async function asViewer(browser, env, made, each, needs) {
+  const viewer = await new Visitor(browser, { ...env, token: made.viewer, prefs: { language: 'en', theme: 'light' } }).open()
+  viewer.expectFault(new RegExp(`status of 403 .*/api/v1/apis/${made.api}`))
+  for (const [route, { loaded }] of each) {
+    if (route === '/login') continue // somebody with a token has nothing to do there
+    const lacks = needs[route]?.endsWith(':write')
+    await everywhere(viewer, loaded[0], called('viewer', loaded[0]), {
+      ready: lacks ? (p) => p.getByRole('alert').getByText(needs[route]).waitFor() : loaded[1]?.ready,
+    })
+  }
+  const tried = await viewer.page.evaluate(
+    async (id) => (await fetch(`/api/v1/apis/${id}`, { method: 'DELETE', headers: { 'If-Match': '*' } })).status,
+    made.api,
+  )
+  if (tried !== 403) viewer.faults.push(`a viewer's deletion was answered with ${tried}`)
+  await viewer.close()
+}
+
 /** The address of a place, for the name of what was seen there. */
 const called = (state, path) => `${state}${path.replaceAll(/[^\w]+/g, '-')}`
 
 export default async function everyRoute(browser, env) {
-  const begun = Date.now()
-  const took = {}
   const v = await signedIn(browser, env)
   const { page } = v
   await plainProfile(page)
@@ -115,75 +146,50 @@ export default async function everyRoute(browser, env) {
   const all = places(made)
   const odd = [...routes().filter((r) => !all[r]), ...Object.keys(all).filter((r) => !routes().includes(r))]
   if (odd.length > 0) throw new Error(`the routes ${odd.join(', ')} are not said here, or not in src/routes.tsx`)
-  const lap = (what, since) => {
-    took[what] = Date.now() - since
-    return Date.now()
-  }
+  const each = Object.entries(all)
+  const needs = permissions()
+  const asks = (route) => needs[route] && !route.endsWith('/new')
 
-  // With data, and empty. What is not there is answered by 404, which browsers write to the console.
-  v.expectFault(new RegExp(`status of 404 .*/(${unknown}|999999)`))
-  let since = begun
-  for (const { loaded, more = [] } of Object.values(all)) {
-    for (const [path, ready] of [loaded, ...more]) await everywhere(v, path, called('loaded', path), ready)
+  const states = {
+    async loaded() {
+      for (const [, { loaded, more = [] }] of each) {
+        for (const [path, ready] of [loaded, ...more]) await everywhere(v, path, called('loaded', path), ready)
+      }
+    },
+    // What is not there is answered by 404, which browsers write to the console.
+    async empty() {
+      v.expectFault(new RegExp(`status of 404 .*/(${unknown}|999999)`))
+      for (const path of each.flatMap(([, p]) => p.empty)) await everywhere(v, path, called('empty', path))
+    },
+    // The dashboard answers 503 to everything but the session: every page says so, none is blank.
+    async error() {
+      const away = refuse(503, { code: 'store.unavailable', title: 'the configuration store does not answer' })
+      v.expectFault(/status of 503 .*\/api\/v1\//)
+      await page.route('**/api/v1/**', away)
+      for (const [route, { loaded }] of each) await everywhere(v, loaded[0], called('error', loaded[0]), asks(route) && told)
+      await page.unroute('**/api/v1/**', away)
+    },
+    // A reading that is refused, as a role without it would meet; the built-in roles may all read.
+    async refused() {
+      v.expectFault(/status of 403 .*\/api\/v1\//)
+      for (const [route, { loaded }] of each.filter(([r]) => asks(r))) {
+        const params = { permission: needs[route] }
+        const denied = refuse(403, { code: 'auth.denied', title: `the permission ${needs[route]} is missing`, params })
+        await page.route('**/api/v1/**', denied)
+        await everywhere(v, loaded[0], called('refused', loaded[0]), told)
+        await page.unroute('**/api/v1/**', denied)
+      }
+    },
+    viewer: () => asViewer(browser, env, made, each, needs),
   }
-  since = lap('loaded', since)
-  for (const { empty } of Object.values(all)) {
-    for (const path of empty) await everywhere(v, path, called('empty', path))
+  const wanted = (process.env.SLUICE_STATES ?? Object.keys(states).join()).split(',')
+  const took = {}
+  for (const name of wanted) {
+    const begun = Date.now()
+    await states[name]()
+    took[name] = Date.now() - begun
+    if (v.faults.length > 0) break // what comes next would say the same again
   }
-  since = lap('empty', since)
-
-  // The dashboard answers 503 to everything but the session: every page says so, none is blank.
-  const refuse = (status, document) => (route) =>
-    /\/api\/v1\/(session|events|me)\b/.test(new URL(route.request().url()).pathname)
-      ? route.continue()
-      : route.fulfill({
-          status,
-          contentType: 'application/problem+json',
-          body: JSON.stringify({ type: 'about:blank', status, requestId: 'EDGE', ...document }),
-        })
-  const away = refuse(503, { code: 'store.unavailable', title: 'the configuration store does not answer' })
-  v.expectFault(/status of 503 .*\/api\/v1\//)
-  await page.route('**/api/v1/**', away)
-  for (const [route, { loaded }] of Object.entries(all)) {
-    const asks = permissions()[route] && !route.endsWith('/new')
-    await everywhere(v, loaded[0], called('error', loaded[0]), {
-      ready: asks ? (p) => p.getByRole('alert').first().waitFor() : undefined,
-    })
-  }
-  await page.unroute('**/api/v1/**', away)
-  since = lap('error', since)
-
-  // A reading that is refused, as a role without it would meet; the built-in roles may all read.
-  v.expectFault(/status of 403 .*\/api\/v1\//)
-  for (const [route, { loaded }] of Object.entries(all)) {
-    const permission = permissions()[route]
-    if (!permission || route.endsWith('/new')) continue
-    const denied = refuse(403, { code: 'auth.denied', title: `the permission ${permission} is missing`, params: { permission } })
-    await page.route('**/api/v1/**', denied)
-    await everywhere(v, loaded[0], called('refused', loaded[0]), { ready: (p) => p.getByRole('alert').first().waitFor() })
-    await page.unroute('**/api/v1/**', denied)
-  }
-  since = lap('refused', since)
-
-  // A real viewer: may read everything, and is told what is missing where a page is for writing.
-  const viewer = await new Visitor(browser, { ...env, token: made.viewer, prefs: { language: 'en', theme: 'light' } }).open()
-  for (const [route, { loaded }] of Object.entries(all)) {
-    if (route === '/login') continue // somebody with a token has nothing to do there
-    const permission = permissions()[route]
-    const lacks = permission?.endsWith(':write')
-    await everywhere(viewer, loaded[0], called('viewer', loaded[0]), {
-      ready: lacks ? (p) => p.getByRole('alert').getByText(permission).waitFor() : loaded[1]?.ready,
-    })
-  }
-  const tried = await viewer.page.evaluate(
-    async ([id]) => (await fetch(`/api/v1/apis/${id}`, { method: 'DELETE', headers: { 'If-Match': '*' } })).status,
-    [made.api],
-  )
-  viewer.expectFault(/status of 403 .*\/api\/v1\/apis/)
-  if (tried !== 403) viewer.faults.push(`a viewer's deletion was answered with ${tried}`)
-  await viewer.close()
-  lap('viewer', since)
-
   await demand(page, 'DELETE', `/apis/${made.api}`, undefined, '*')
   console.log(`every route, ms: ${JSON.stringify(took)}`)
   await v.close()
