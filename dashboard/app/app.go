@@ -185,6 +185,9 @@ func (a *App) checks(rdb redis.UniversalClient, host string) {
 		if err != nil {
 			return httpd.Warn, err.Error()
 		}
+		if warning := redisdb.Memory(ctx, rdb); warning != "" {
+			return httpd.Warn, warning
+		}
 		return httpd.Pass, detail
 	})
 	a.health.Optional("records", a.records.check)

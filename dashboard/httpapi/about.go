@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
 	"github.com/sluice-gateway/sluice/pkg/buildinfo"
@@ -43,16 +44,16 @@ func newStatic() (static, error) {
 }
 
 func (a *api) openapi(c *call) error {
-	c.w.Header().Set("Content-Type", "application/yaml")
-	_, _ = c.w.Write(openapiText)
+	c.W.Header().Set("Content-Type", "application/yaml")
+	_, _ = c.W.Write(openapiText)
 	return nil
 }
 
 func (a *api) meta(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, struct {
+	return c.JSON(http.StatusOK, struct {
 		Version  string        `json:"version"`
 		Commit   string        `json:"commit"`
 		Store    string        `json:"store"`
@@ -68,17 +69,17 @@ func (a *api) meta(c *call) error {
 }
 
 func (a *api) schema(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	c.w.Header().Set("Content-Type", "application/schema+json")
-	_, _ = c.w.Write(a.static.schema)
+	c.W.Header().Set("Content-Type", "application/schema+json")
+	_, _ = c.W.Write(a.static.schema)
 	return nil
 }
 
 func (a *api) filters(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, newPage(a.static.filters, "", len(a.static.filters)))
+	return c.JSON(http.StatusOK, exchange.NewPage(a.static.filters, "", len(a.static.filters)))
 }

@@ -1,7 +1,7 @@
 // Package httpapi is the dashboard's REST API, /api/v1. Read routes.go for what
-// there is and who may do it, guard.go for how callers are known, codec.go for
-// what requests and answers look like; openapi.yaml is the contract, and a test
-// keeps it equal to routes.go.
+// there is and who may do it, guard.go for how callers are known, package
+// exchange for what requests and answers look like; openapi.yaml is the contract,
+// and a test keeps it equal to routes.go.
 package httpapi
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/apis"
 	"github.com/sluice-gateway/sluice/dashboard/calls"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
@@ -102,7 +103,7 @@ func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	allowed = slices.Compact(allowed)
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	note(r).code = "route.method_not_allowed"
-	writeJSON(w, http.StatusMethodNotAllowed, "application/problem+json", httpd.Problem{
+	exchange.WriteJSON(w, http.StatusMethodNotAllowed, "application/problem+json", httpd.Problem{
 		Type: "about:blank", Title: "this address knows only " + strings.Join(allowed, ", "), Status: http.StatusMethodNotAllowed,
 		Code: "route.method_not_allowed", RequestID: httpd.RequestID(r.Context()), Params: map[string]any{"allowed": allowed},
 	})

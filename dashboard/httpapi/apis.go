@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/dashboard/apis"
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
 	"github.com/sluice-gateway/sluice/pkg/fault"
@@ -16,54 +17,54 @@ import (
 )
 
 func (a *api) availability(c *call) error {
-	if err := c.query("domain", "path", "groups", "id"); err != nil {
+	if err := c.Query("domain", "path", "groups", "id"); err != nil {
 		return err
 	}
-	p := apis.Place{Org: c.org(), ID: c.param("id"), Domain: c.param("domain"), Path: c.param("path")}
+	p := apis.Place{Org: c.org(), ID: c.Param("id"), Domain: c.Param("domain"), Path: c.Param("path")}
 	if p.Path == "" {
-		return badQuery("path", "path is the listen path that is asked for, such as /orders/")
+		return exchange.BadQuery("path", "path is the listen path that is asked for, such as /orders/")
 	}
-	if groups := c.param("groups"); groups != "" {
+	if groups := c.Param("groups"); groups != "" {
 		p.Groups = strings.Split(groups, ",")
 	}
-	found, err := a.APIs.Availability(c.r.Context(), p)
+	found, err := a.APIs.Availability(c.R.Context(), p)
 	if err != nil {
 		return err
 	}
-	found.Problems = warnings(found.Problems)
-	return c.json(http.StatusOK, found)
+	found.Problems = exchange.Warnings(found.Problems)
+	return c.JSON(http.StatusOK, found)
 }
 
 func (a *api) checkAPI(c *call) error {
-	if err := c.query("id"); err != nil {
+	if err := c.Query("id"); err != nil {
 		return err
 	}
-	text, err := c.body()
+	text, err := c.Body()
 	if err != nil {
 		return err
 	}
-	problems, err := a.APIs.Check(c.r.Context(), c.org(), c.param("id"), text)
+	problems, err := a.APIs.Check(c.R.Context(), c.org(), c.Param("id"), text)
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, struct {
+	return c.JSON(http.StatusOK, struct {
 		Problems []fault.Problem `json:"problems"`
-	}{warnings(problems)})
+	}{exchange.Warnings(problems)})
 }
 
 func (a *api) apiStatus(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	o, err := a.APIs.Get(c.r.Context(), c.org(), c.id())
+	o, err := a.APIs.Get(c.R.Context(), c.org(), c.id())
 	if err != nil {
 		return err
 	}
-	s, err := a.Engine.Status(c.r.Context(), o.Rev)
+	s, err := a.Engine.Status(c.R.Context(), o.Rev)
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, struct {
+	return c.JSON(http.StatusOK, struct {
 		ID      string         `json:"id"`
 		State   string         `json:"state"`
 		Publish publish.Status `json:"publish"`
@@ -92,14 +93,14 @@ type runAnswer struct {
 }
 
 func (a *api) runAPI(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	in, err := decode[runRequest](c)
+	in, err := exchange.Decode[runRequest](c.Exchange)
 	if err != nil {
 		return err
 	}
-	o, err := a.APIs.Get(c.r.Context(), c.org(), c.id())
+	o, err := a.APIs.Get(c.R.Context(), c.org(), c.id())
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (a *api) runAPI(c *call) error {
 	if err != nil {
 		return err
 	}
-	reply, err := a.Commands.Run(c.r.Context(), in.Node, req)
+	reply, err := a.Commands.Run(c.R.Context(), in.Node, req)
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (a *api) runAPI(c *call) error {
 	if !utf8.Valid(reply.Body) {
 		out.Body, out.Encoding = base64.StdEncoding.EncodeToString(reply.Body), "base64"
 	}
-	return c.json(http.StatusOK, out)
+	return c.JSON(http.StatusOK, out)
 }
 
 // request fills in what the definition says and keeps to the API's own path.
@@ -156,20 +157,20 @@ func (in *runRequest) request(d *apidef.Definition) (notice.Run, error) {
 	}
 	path, _, _ := strings.Cut(req.Target, "?")
 	if !strings.HasPrefix(path+"/", strings.TrimSuffix(fixed, "/")+"/") && (!templated || !strings.HasPrefix(path, fixed)) {
-		return req, fault.New(fault.Unprocessable, "run.path_outside", "path %s is not below the API's listen path %s", brief(path), listen).At("/path")
+		return req, fault.New(fault.Unprocessable, "run.path_outside", "path %s is not below the API's listen path %s", exchange.Brief(path), listen).At("/path")
 	}
 	return req, nil
 }
 
 func (a *api) probe(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	in, err := decode[struct {
+	in, err := exchange.Decode[struct {
 		URL     string `json:"url"`
 		Group   string `json:"group"`   // of the gateway that asks; "" is any
 		Timeout string `json:"timeout"` // such as 5s, which is the default; at most 30s
-	}](c)
+	}](c.Exchange)
 	if err != nil {
 		return err
 	}
@@ -181,11 +182,11 @@ func (a *api) probe(c *call) error {
 		}
 		p.TimeoutMillis = d.Milliseconds()
 	}
-	reply, gateway, err := a.Commands.Probe(c.r.Context(), in.Group, p)
+	reply, gateway, err := a.Commands.Probe(c.R.Context(), in.Group, p)
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, struct {
+	return c.JSON(http.StatusOK, struct {
 		notice.ProbeReply
 		Gateway string `json:"gateway"` // name of the gateway that asked
 	}{reply, gateway})

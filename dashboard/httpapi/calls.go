@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/dashboard/calls"
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/record"
 )
@@ -73,26 +74,26 @@ type captureDTO struct {
 
 // callPage is a page of calls with the range that was searched.
 type callPage struct {
-	page[callDTO]
+	exchange.Page[callDTO]
 	From     time.Time       `json:"from"`
 	To       time.Time       `json:"to"`
 	Problems []fault.Problem `json:"problems"` // warnings
 }
 
 func (a *api) listRequests(c *call) error {
-	if err := c.query(append(calls.Parameters(), "limit")...); err != nil {
+	if err := c.Query(append(calls.Parameters(), "limit")...); err != nil {
 		return err
 	}
-	limit, err := c.limit()
+	limit, err := c.Limit()
 	if err != nil {
 		return err
 	}
-	q, err := calls.Parse(c.param, time.Now())
+	q, err := calls.Parse(c.Param, time.Now())
 	if err != nil {
 		return err
 	}
 	q.Limit = limit
-	found, err := a.Calls.Find(c.r.Context(), c.org(), q)
+	found, err := a.Calls.Find(c.R.Context(), c.org(), q)
 	if err != nil {
 		return err
 	}
@@ -100,20 +101,20 @@ func (a *api) listRequests(c *call) error {
 	for i := range found.Calls {
 		items = append(items, newCall(&found.Calls[i]))
 	}
-	out := callPage{newPage(items, found.Next, found.Total), found.From, found.To, warnings(found.Problems)}
+	out := callPage{exchange.NewPage(items, found.Next, found.Total), found.From, found.To, exchange.Warnings(found.Problems)}
 	out.TotalExact = found.TotalExact
-	return c.json(http.StatusOK, out)
+	return c.JSON(http.StatusOK, out)
 }
 
 func (a *api) getRequest(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	found, err := a.Calls.Get(c.r.Context(), c.org(), c.id())
+	found, err := a.Calls.Get(c.R.Context(), c.org(), c.id())
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, struct {
+	return c.JSON(http.StatusOK, struct {
 		callDTO
 		callDetail
 	}{newCall(&found), newDetail(&found.Record, found.Group)})

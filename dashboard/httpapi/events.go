@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/live"
 )
 
@@ -20,28 +21,28 @@ const (
 
 // events streams what happens as server-sent events (HTML Living Standard, 9.2).
 func (a *api) events(c *call) error {
-	if err := c.query("topics"); err != nil {
+	if err := c.Query("topics"); err != nil {
 		return err
 	}
 	known := []string{live.Fleet, live.Publish, live.Notice}
 	topics := known
-	if text := c.param("topics"); text != "" {
+	if text := c.Param("topics"); text != "" {
 		topics = strings.Split(text, ",")
 		for _, t := range topics {
 			if !slices.Contains(known, t) {
-				return badQuery("topics", "topics are some of "+strings.Join(known, ",")+", separated by commas")
+				return exchange.BadQuery("topics", "topics are some of "+strings.Join(known, ",")+", separated by commas")
 			}
 		}
 	}
-	stream := &stream{c.w, http.NewResponseController(c.w)}
+	stream := &stream{c.W, http.NewResponseController(c.W)}
 	// The server's deadline for reading the request would end the stream.
 	_ = stream.rc.SetReadDeadline(time.Time{})
-	sub := a.Hub.Subscribe(topics, c.r.Header.Get("Last-Event-ID"))
+	sub := a.Hub.Subscribe(topics, c.R.Header.Get("Last-Event-ID"))
 	defer sub.Close()
-	c.w.Header().Set("Content-Type", "text/event-stream")
-	c.w.Header().Set("X-Accel-Buffering", "no")
-	c.w.WriteHeader(http.StatusOK)
-	ctx, cancel := context.WithTimeout(c.r.Context(), streamLife)
+	c.W.Header().Set("Content-Type", "text/event-stream")
+	c.W.Header().Set("X-Accel-Buffering", "no")
+	c.W.WriteHeader(http.StatusOK)
+	ctx, cancel := context.WithTimeout(c.R.Context(), streamLife)
 	defer cancel()
 	if stream.write(": the stream begins\nretry: 1000\n\n") != nil {
 		return nil

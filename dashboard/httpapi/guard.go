@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/httpd"
@@ -19,8 +20,7 @@ const (
 
 // call is one request with its caller.
 type call struct {
-	w     http.ResponseWriter
-	r     *http.Request
+	exchange.Exchange
 	actor people.Actor // zero for routes that anyone may call
 }
 
@@ -30,7 +30,7 @@ func (c *call) org() string { return c.actor.User.Org }
 // guard knows the caller and what it may do before the handler runs.
 func (a *api) guard(route route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{w: w, r: r}
+		c := &call{Exchange: exchange.Exchange{W: w, R: r}}
 		err := a.admit(route, c)
 		if err == nil {
 			err = route.handle(a, c)
@@ -43,12 +43,12 @@ func (a *api) guard(route route) http.Handler {
 
 func (a *api) admit(route route, c *call) (err error) {
 	if route.needs == anyone {
-		return a.sameOrigin(c.r)
+		return a.sameOrigin(c.R)
 	}
-	if c.actor, err = a.caller(c.r); err != nil {
+	if c.actor, err = a.caller(c.R); err != nil {
 		return err
 	}
-	note(c.r).caller = c.actor.ID()
+	note(c.R).caller = c.actor.ID()
 	switch route.needs {
 	case oneTime:
 		return nil

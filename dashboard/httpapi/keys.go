@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/pkg/access"
 	"github.com/sluice-gateway/sluice/pkg/fault"
@@ -19,20 +20,20 @@ type keyWritten struct {
 }
 
 func (a *api) listKeys(c *call) error {
-	if err := c.query("q", "state", "policy", "api", "cursor", "limit"); err != nil {
+	if err := c.Query("q", "state", "policy", "api", "cursor", "limit"); err != nil {
 		return err
 	}
-	limit, err := c.limit()
+	limit, err := c.Limit()
 	if err != nil {
 		return err
 	}
-	state, err := c.oneOf("state", string(access.KeyActive), string(access.KeySuspended), string(access.KeyRevoked))
+	state, err := c.OneOf("state", string(access.KeyActive), string(access.KeySuspended), string(access.KeyRevoked))
 	if err != nil {
 		return err
 	}
-	found, err := a.Keys.List(c.r.Context(), keys.Query{
-		Org: c.org(), Q: strings.ToLower(c.param("q")), State: access.KeyState(state),
-		Policy: c.param("policy"), API: c.param("api"), After: c.param("cursor"), Limit: limit,
+	found, err := a.Keys.List(c.R.Context(), keys.Query{
+		Org: c.org(), Q: strings.ToLower(c.Param("q")), State: access.KeyState(state),
+		Policy: c.Param("policy"), API: c.Param("api"), After: c.Param("cursor"), Limit: limit,
 	})
 	if err != nil {
 		return err
@@ -41,7 +42,9 @@ func (a *api) listKeys(c *call) error {
 	for _, s := range found.Items {
 		items = append(items, s.Key)
 	}
-	return c.json(http.StatusOK, newPage(items, found.Next, found.Total))
+	out := exchange.NewPage(items, found.Next, found.Total)
+	out.TotalExact = !found.AtLeast
+	return c.JSON(http.StatusOK, out)
 }
 
 func (a *api) createKey(c *call) error {
@@ -49,11 +52,11 @@ func (a *api) createKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	body, err := c.body()
+	body, err := c.Body()
 	if err != nil {
 		return err
 	}
-	r, err := a.Keys.Create(c.r.Context(), w, body)
+	r, err := a.Keys.Create(c.R.Context(), w, body)
 	if err != nil {
 		return err
 	}
@@ -61,7 +64,7 @@ func (a *api) createKey(c *call) error {
 	if w.DryRun {
 		status = http.StatusOK
 	} else {
-		c.w.Header().Set("Location", Base+"/keys/"+r.Key.ID)
+		c.W.Header().Set("Location", Base+"/keys/"+r.Key.ID)
 	}
 	return c.keyWritten(status, w, r)
 }
@@ -71,11 +74,11 @@ func (a *api) patchKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	body, err := c.body("application/merge-patch+json")
+	body, err := c.Body("application/merge-patch+json")
 	if err != nil {
 		return err
 	}
-	r, err := a.Keys.Patch(c.r.Context(), w, c.id(), body)
+	r, err := a.Keys.Patch(c.R.Context(), w, c.id(), body)
 	if err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func (a *api) revokeKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.Keys.Revoke(c.r.Context(), w, c.id())
+	r, err := a.Keys.Revoke(c.R.Context(), w, c.id())
 	if err != nil {
 		return err
 	}
@@ -95,30 +98,30 @@ func (a *api) revokeKey(c *call) error {
 }
 
 func (c *call) keyWrite() (keys.Write, error) {
-	if err := c.query("dry_run"); err != nil {
+	if err := c.Query("dry_run"); err != nil {
 		return keys.Write{}, err
 	}
-	dry, err := c.dryRun()
-	return keys.Write{Org: c.org(), IfMatch: strings.Join(c.r.Header.Values("If-Match"), ","), DryRun: dry}, err
+	dry, err := c.DryRun()
+	return keys.Write{Org: c.org(), IfMatch: strings.Join(c.R.Header.Values("If-Match"), ","), DryRun: dry}, err
 }
 
 func (c *call) keyWritten(status int, w keys.Write, r keys.Result) error {
 	if r.ETag != "" {
-		c.w.Header().Set("Etag", r.ETag)
+		c.W.Header().Set("Etag", r.ETag)
 	}
-	return c.json(status, keyWritten{r.Key, r.Secret, w.DryRun, warnings(r.Problems)})
+	return c.JSON(status, keyWritten{r.Key, r.Secret, w.DryRun, exchange.Warnings(r.Problems)})
 }
 
 func (a *api) getKey(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	k, err := a.Keys.Get(c.r.Context(), c.org(), c.id())
+	k, err := a.Keys.Get(c.R.Context(), c.org(), c.id())
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Etag", keys.ETag(k))
-	return c.json(http.StatusOK, k)
+	c.W.Header().Set("Etag", keys.ETag(k))
+	return c.JSON(http.StatusOK, k)
 }
 
 // previewDTO is what a key and its policies come to.
@@ -134,22 +137,22 @@ type previewDTO struct {
 }
 
 func (a *api) previewKey(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	body, err := c.body()
+	body, err := c.Body()
 	if err != nil {
 		return err
 	}
-	s, problems, err := a.Keys.Preview(c.r.Context(), c.org(), body)
+	s, problems, err := a.Keys.Preview(c.R.Context(), c.org(), body)
 	if err != nil {
 		return err
 	}
 	out := previewDTO{
 		Policies: s.Policies, Skipped: s.Skipped, Refused: s.Refused, Rights: s.Rights, Metadata: s.Metadata,
-		ExpiresAt: s.ExpiresAt, Origins: s.Origins, Problems: warnings(problems),
+		ExpiresAt: s.ExpiresAt, Origins: s.Origins, Problems: exchange.Warnings(problems),
 	}
 	out.Policies, out.Skipped = append([]string{}, out.Policies...), append([]string{}, out.Skipped...)
 	out.Rights = append([]access.Right{}, out.Rights...)
-	return c.json(http.StatusOK, out)
+	return c.JSON(http.StatusOK, out)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/fault"
@@ -50,29 +51,29 @@ type writtenDTO struct {
 }
 
 func (k kind) list(c *call) error {
-	if err := c.query("q", "state", "tag", "sort", "cursor", "limit"); err != nil {
+	if err := c.Query("q", "state", "tag", "sort", "cursor", "limit"); err != nil {
 		return err
 	}
-	limit, err := c.limit()
+	limit, err := c.Limit()
 	if err != nil {
 		return err
 	}
-	state, err := c.oneOf("state", "active", "disabled")
+	state, err := c.OneOf("state", "active", "disabled")
 	if err != nil {
 		return err
 	}
-	sort, err := c.oneOf("sort", "name", "-updated")
+	sort, err := c.OneOf("sort", "name", "-updated")
 	if err != nil {
 		return err
 	}
-	found, err := k.all.List(c.r.Context(), publish.Query{
-		Org: c.org(), Q: strings.ToLower(c.param("q")), State: state, Tag: c.param("tag"),
-		Sort: sort, After: c.param("cursor"), Limit: limit,
+	found, err := k.all.List(c.R.Context(), publish.Query{
+		Org: c.org(), Q: strings.ToLower(c.Param("q")), State: state, Tag: c.Param("tag"),
+		Sort: sort, After: c.Param("cursor"), Limit: limit,
 	})
 	if err != nil {
 		return err
 	}
-	items := make([]raw, 0, len(found.Items))
+	items := make([]exchange.Raw, 0, len(found.Items))
 	for _, o := range found.Items {
 		item, err := stored(o)
 		if err != nil {
@@ -80,24 +81,24 @@ func (k kind) list(c *call) error {
 		}
 		items = append(items, item)
 	}
-	text, err := rawPage(items, found.Next, found.Total)
+	text, err := exchange.RawPage(items, found.Next, found.Total)
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, text)
+	return c.JSON(http.StatusOK, text)
 }
 
-func stored(o publish.Object) (raw, error) {
-	return withObject(o.Text, struct {
+func stored(o publish.Object) (exchange.Raw, error) {
+	return exchange.WithObject(o.Text, struct {
 		Meta *metaDTO `json:"meta"`
 	}{toMeta(o)})
 }
 
 func (k kind) get(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	o, err := k.all.Get(c.r.Context(), c.org(), c.id())
+	o, err := k.all.Get(c.R.Context(), c.org(), c.id())
 	if err != nil {
 		return err
 	}
@@ -105,22 +106,22 @@ func (k kind) get(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Etag", objects.ETag(o.Rev))
-	return c.json(http.StatusOK, text)
+	c.W.Header().Set("Etag", objects.ETag(o.Rev))
+	return c.JSON(http.StatusOK, text)
 }
 
-func (c *call) id() string { return chi.URLParam(c.r, "id") }
+func (c *call) id() string { return chi.URLParam(c.R, "id") }
 
 func (k kind) create(c *call) error {
 	w, err := c.write()
 	if err != nil {
 		return err
 	}
-	text, err := c.body()
+	text, err := c.Body()
 	if err != nil {
 		return err
 	}
-	result, err := k.all.Create(c.r.Context(), w, text)
+	result, err := k.all.Create(c.R.Context(), w, text)
 	if err != nil {
 		return err
 	}
@@ -128,20 +129,20 @@ func (k kind) create(c *call) error {
 	if w.DryRun {
 		status = http.StatusOK
 	} else {
-		c.w.Header().Set("Location", Base+k.path+"/"+result.Object.ID)
+		c.W.Header().Set("Location", Base+k.path+"/"+result.Object.ID)
 	}
 	return k.written(c, w, status, result)
 }
 
 func (k kind) replace(c *call) error {
 	return k.change(c, "", func(w objects.Write, text []byte) (objects.Result, error) {
-		return k.all.Replace(c.r.Context(), w, c.id(), text)
+		return k.all.Replace(c.R.Context(), w, c.id(), text)
 	})
 }
 
 func (k kind) patch(c *call) error {
 	return k.change(c, "application/merge-patch+json", func(w objects.Write, text []byte) (objects.Result, error) {
-		return k.all.Patch(c.r.Context(), w, c.id(), text)
+		return k.all.Patch(c.R.Context(), w, c.id(), text)
 	})
 }
 
@@ -150,7 +151,7 @@ func (k kind) change(c *call, also string, f func(objects.Write, []byte) (object
 	if err != nil {
 		return err
 	}
-	text, err := c.body(also)
+	text, err := c.Body(also)
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,7 @@ func (k kind) remove(c *call) error {
 	if err != nil {
 		return err
 	}
-	result, err := k.all.Delete(c.r.Context(), w, c.id())
+	result, err := k.all.Delete(c.R.Context(), w, c.id())
 	if err != nil {
 		return err
 	}
@@ -175,29 +176,29 @@ func (k kind) remove(c *call) error {
 
 // write is what every change comes with.
 func (c *call) write() (objects.Write, error) {
-	if err := c.query("dry_run", "note"); err != nil {
+	if err := c.Query("dry_run", "note"); err != nil {
 		return objects.Write{}, err
 	}
-	dry, err := c.dryRun()
+	dry, err := c.DryRun()
 	return objects.Write{
 		Org: c.org(), Author: publish.Author{Kind: c.actor.Kind(), ID: c.actor.ID(), Name: c.actor.Name()},
-		Note: c.param("note"), IfMatch: strings.Join(c.r.Header.Values("If-Match"), ","), DryRun: dry,
+		Note: c.Param("note"), IfMatch: strings.Join(c.R.Header.Values("If-Match"), ","), DryRun: dry,
 	}, err
 }
 
 func (k kind) written(c *call, w objects.Write, status int, r objects.Result) error {
-	out := writtenDTO{Meta: toMeta(r.Object), Revision: r.Revision, DryRun: w.DryRun, Problems: warnings(r.Problems), Plan: r.Plan}
+	out := writtenDTO{Meta: toMeta(r.Object), Revision: r.Revision, DryRun: w.DryRun, Problems: exchange.Warnings(r.Problems), Plan: r.Plan}
 	if r.Revision > 0 {
 		out.PublishURL = Base + "/publishes/" + strconv.FormatInt(r.Revision, 10)
 	}
 	if out.Meta != nil {
-		c.w.Header().Set("Etag", r.ETag)
+		c.W.Header().Set("Etag", r.ETag)
 	}
-	text, err := withObject(r.Object.Text, out)
+	text, err := exchange.WithObject(r.Object.Text, out)
 	if err != nil {
 		return err
 	}
-	return c.json(status, text)
+	return c.JSON(status, text)
 }
 
 func (a *api) listAPIs(c *call) error   { return a.apis().list(c) }

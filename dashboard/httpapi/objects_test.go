@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
 	"github.com/sluice-gateway/sluice/pkg/fault"
@@ -170,7 +171,7 @@ func TestEveryProblemHasItsShape(t *testing.T) {
 		{"no JSON", "POST", "/apis", "{", nil, 422, "api.invalid"},
 		{"an unknown member", "POST", "/tokens", `{"nmae":"x"}`, nil, 400, "body.invalid"},
 		{"a member twice", "POST", "/tokens", `{"name":"x","name":"y"}`, nil, 400, "body.invalid"},
-		{"too large", "POST", "/apis", strings.Repeat(" ", maxBody+1), nil, 413, "body.too_large"},
+		{"too large", "POST", "/apis", strings.Repeat(" ", exchange.MaxBody+1), nil, 413, "body.too_large"},
 		{"an unknown parameter", "GET", "/apis?statte=active", "", nil, 400, "query.unknown"},
 		{"a parameter twice", "GET", "/apis?q=a&q=b", "", nil, 400, "query.repeated"},
 		{"a state that is none", "GET", "/apis?state=on", "", nil, 400, "query.invalid"},
@@ -231,7 +232,7 @@ func TestListsComeInPages(t *testing.T) {
 	if got := strings.Join(names, ","); got != "API 0,API 1,API 2,API 3,API 4" {
 		t.Errorf("got %s", got)
 	}
-	var found page[json.RawMessage]
+	var found exchange.Page[json.RawMessage]
 	c.do("GET", "/apis?q=P3", "").want(t, 200, "").into(t, &found)
 	if found.Total != 1 {
 		t.Errorf("got %+v", found)
@@ -328,7 +329,7 @@ func TestAbout(t *testing.T) {
 	if schema["$schema"] != "https://json-schema.org/draft/2020-12/schema" {
 		t.Errorf("got %v", schema["$schema"])
 	}
-	var f page[filterDTO]
+	var f exchange.Page[filterDTO]
 	c.do("GET", "/filters", "").want(t, 200, "").into(t, &f)
 	catalog, err := apidef.DefaultCatalog()
 	must(t, err)

@@ -8,64 +8,65 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
 func (a *api) listGateways(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	nodes, err := a.Fleet.List(c.r.Context())
+	nodes, err := a.Fleet.List(c.R.Context())
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, newPage(nodes, "", len(nodes)))
+	return c.JSON(http.StatusOK, exchange.NewPage(nodes, "", len(nodes)))
 }
 
 func (a *api) getGateway(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	n, err := a.Fleet.Get(c.r.Context(), c.id())
+	n, err := a.Fleet.Get(c.R.Context(), c.id())
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, n)
+	return c.JSON(http.StatusOK, n)
 }
 
 // listRevisions pages by number: the cursor is the lowest number of the page before.
 func (a *api) listRevisions(c *call) error {
-	if err := c.query("kind", "id", "cursor", "limit"); err != nil {
+	if err := c.Query("kind", "id", "cursor", "limit"); err != nil {
 		return err
 	}
-	limit, err := c.limit()
+	limit, err := c.Limit()
 	if err != nil {
 		return err
 	}
-	kind, err := c.oneOf("kind", publish.KindAPI, publish.KindPolicy)
+	kind, err := c.OneOf("kind", publish.KindAPI, publish.KindPolicy)
 	if err != nil {
 		return err
 	}
-	if (kind == "") != (c.param("id") == "") {
-		return badQuery("id", "kind and id name one object together; send both or none")
+	if (kind == "") != (c.Param("id") == "") {
+		return exchange.BadQuery("id", "kind and id name one object together; send both or none")
 	}
 	before := int64(0)
-	if cursor := c.param("cursor"); cursor != "" {
+	if cursor := c.Param("cursor"); cursor != "" {
 		if before, err = strconv.ParseInt(cursor, 10, 64); err != nil || before < 1 {
 			return fault.New(fault.Invalid, "list.cursor_invalid", "cursor is not one that this list gave out; leave it out to begin at the first page")
 		}
 	}
-	recorded, own, err := a.Engine.Recorded(c.r.Context(), c.org())
+	recorded, own, err := a.Engine.Recorded(c.R.Context(), c.org())
 	if err != nil {
 		return err
 	}
-	found, err := a.Engine.Revisions(c.r.Context(), before, limit, kind, c.param("id"))
+	found, err := a.Engine.Revisions(c.R.Context(), before, limit, kind, c.Param("id"))
 	if err != nil {
 		return err
 	}
-	out := newPage(make([]publish.Revision, 0, len(found)), "", 0)
+	out := exchange.NewPage(make([]publish.Revision, 0, len(found)), "", 0)
 	for _, r := range found {
 		if r, ok := within(r, c.org()); ok {
 			out.Items = append(out.Items, r)
@@ -78,7 +79,7 @@ func (a *api) listRevisions(c *call) error {
 	if kind == "" && own { // the numbers have no gaps
 		out.Total, out.TotalExact = int(recorded), true
 	}
-	return c.json(http.StatusOK, out)
+	return c.JSON(http.StatusOK, out)
 }
 
 // within is a revision without what other organisations' objects have to do with it.
@@ -88,52 +89,52 @@ func within(r publish.Revision, org string) (publish.Revision, bool) {
 }
 
 func (a *api) getRevision(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
 	r, err := a.revision(c, "n")
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, r)
+	return c.JSON(http.StatusOK, r)
 }
 
 // getChange answers with one object's document before and after a revision. Who may
 // not read such objects may not read them here.
 func (a *api) getChange(c *call) error {
-	kind, needs := chi.URLParam(c.r, "kind"), people.APIsRead
+	kind, needs := chi.URLParam(c.R, "kind"), people.APIsRead
 	if kind == publish.KindPolicy {
 		needs = people.PoliciesRead
 	}
-	if err := cmp.Or(c.query(), c.actor.Can(needs)); err != nil {
+	if err := cmp.Or(c.Query(), c.actor.Can(needs)); err != nil {
 		return err
 	}
 	r, err := a.revision(c, "n")
 	if err != nil {
 		return err
 	}
-	texts, err := a.Engine.Change(c.r.Context(), r, kind, c.id())
+	texts, err := a.Engine.Change(c.R.Context(), r, kind, c.id())
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, texts)
+	return c.JSON(http.StatusOK, texts)
 }
 
 // publishing answers with the condition that events tell the changes of.
 func (a *api) publishing(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, a.Engine.Condition())
+	return c.JSON(http.StatusOK, a.Engine.Condition())
 }
 
 func (a *api) revision(c *call, param string) (publish.Revision, error) {
-	text := chi.URLParam(c.r, param)
+	text := chi.URLParam(c.R, param)
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 || strconv.FormatInt(n, 10) != text {
-		return publish.Revision{}, fault.New(fault.NotFound, "revision.not_found", "there is no revision %s; revisions are numbers from 1", brief(text))
+		return publish.Revision{}, fault.New(fault.NotFound, "revision.not_found", "there is no revision %s; revisions are numbers from 1", exchange.Brief(text))
 	}
-	r, err := a.Engine.Revision(c.r.Context(), n)
+	r, err := a.Engine.Revision(c.R.Context(), n)
 	if err != nil {
 		return publish.Revision{}, err
 	}
@@ -145,16 +146,16 @@ func (a *api) revision(c *call, param string) (publish.Revision, error) {
 }
 
 func (a *api) publishStatus(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
 	r, err := a.revision(c, "revision")
 	if err != nil {
 		return err
 	}
-	s, err := a.Engine.Status(c.r.Context(), r.N)
+	s, err := a.Engine.Status(c.R.Context(), r.N)
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, s)
+	return c.JSON(http.StatusOK, s)
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 )
 
@@ -47,101 +48,101 @@ func toSession(a people.Actor) sessionDTO {
 }
 
 func (a *api) signIn(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	in, err := decode[struct {
+	in, err := exchange.Decode[struct {
 		Login    string `json:"login"`
 		Password string `json:"password"`
-	}](c)
+	}](c.Exchange)
 	if err != nil {
 		return err
 	}
-	note(c.r).login = brief(in.Login)
-	who, err := a.People.SignIn(c.r.Context(), people.Credentials{
-		Login: in.Login, Password: in.Password, Address: a.clientAddress(c.r), Agent: c.r.UserAgent(),
+	note(c.R).login = exchange.Brief(in.Login)
+	who, err := a.People.SignIn(c.R.Context(), people.Credentials{
+		Login: in.Login, Password: in.Password, Address: a.clientAddress(c.R), Agent: c.R.UserAgent(),
 	})
 	if err != nil {
 		return err
 	}
-	note(c.r).caller = who.Actor.ID()
+	note(c.R).caller = who.Actor.ID()
 	a.leaveOld(c)
-	a.setCookie(c.w, who.Cookie)
-	return c.json(http.StatusOK, toSession(who.Actor))
+	a.setCookie(c.W, who.Cookie)
+	return c.JSON(http.StatusOK, toSession(who.Actor))
 }
 
 // leaveOld ends the session that the browser had before, so that none is left
 // behind that nobody knows of.
 func (a *api) leaveOld(c *call) {
-	cookie, err := c.r.Cookie(cookieName)
+	cookie, err := c.R.Cookie(cookieName)
 	if err != nil {
 		return
 	}
-	old, err := a.People.Authenticate(c.r.Context(), cookie.Value)
+	old, err := a.People.Authenticate(c.R.Context(), cookie.Value)
 	if err == nil {
-		err = a.People.SignOut(c.r.Context(), old)
+		err = a.People.SignOut(c.R.Context(), old)
 	}
 	if err != nil {
-		a.Log.DebugContext(c.r.Context(), "the browser's session before is left as it is", "error", err)
+		a.Log.DebugContext(c.R.Context(), "the browser's session before is left as it is", "error", err)
 	}
 }
 
 func (a *api) session(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, toSession(c.actor))
+	return c.JSON(http.StatusOK, toSession(c.actor))
 }
 
 func (a *api) signOut(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	if err := a.People.SignOut(c.r.Context(), c.actor); err != nil {
+	if err := a.People.SignOut(c.R.Context(), c.actor); err != nil {
 		return err
 	}
-	a.setCookie(c.w, "")
-	return c.noContent()
+	a.setCookie(c.W, "")
+	return c.NoContent()
 }
 
 func (a *api) changePassword(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	in, err := decode[struct {
+	in, err := exchange.Decode[struct {
 		Old string `json:"old"`
 		New string `json:"new"`
-	}](c)
+	}](c.Exchange)
 	if err != nil {
 		return err
 	}
-	if err := a.People.ChangePassword(c.r.Context(), c.actor, in.Old, in.New); err != nil {
+	if err := a.People.ChangePassword(c.R.Context(), c.actor, in.Old, in.New); err != nil {
 		return err
 	}
 	if a.PasswordChanged != nil {
 		a.PasswordChanged(c.actor.User)
 	}
-	return c.noContent()
+	return c.NoContent()
 }
 
 func (a *api) me(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, toUser(c.actor.User))
+	return c.JSON(http.StatusOK, toUser(c.actor.User))
 }
 
 func (a *api) changeMe(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	p, err := decode[people.Profile](c)
+	p, err := exchange.Decode[people.Profile](c.Exchange)
 	if err != nil {
 		return err
 	}
-	u, err := a.People.Profile(c.r.Context(), c.actor, *p)
+	u, err := a.People.Profile(c.R.Context(), c.actor, *p)
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, toUser(u))
+	return c.JSON(http.StatusOK, toUser(u))
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 )
 
@@ -24,10 +25,10 @@ func toToken(t people.Token) tokenDTO {
 }
 
 func (a *api) listTokens(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	all, err := a.People.Tokens(c.r.Context(), c.actor)
+	all, err := a.People.Tokens(c.R.Context(), c.actor)
 	if err != nil {
 		return err
 	}
@@ -35,33 +36,33 @@ func (a *api) listTokens(c *call) error {
 	for _, t := range all {
 		items = append(items, toToken(t))
 	}
-	return c.json(http.StatusOK, newPage(items, "", len(items)))
+	return c.JSON(http.StatusOK, exchange.NewPage(items, "", len(items)))
 }
 
 func (a *api) createToken(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	in, err := decode[people.NewToken](c)
+	in, err := exchange.Decode[people.NewToken](c.Exchange)
 	if err != nil {
 		return err
 	}
-	t, secret, err := a.People.CreateToken(c.r.Context(), c.actor, *in)
+	t, secret, err := a.People.CreateToken(c.R.Context(), c.actor, *in)
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusCreated, struct {
+	return c.JSON(http.StatusCreated, struct {
 		Object tokenDTO `json:"object"`
 		Secret string   `json:"secret"` // shown this once
 	}{toToken(t), secret})
 }
 
 func (a *api) deleteToken(c *call) error {
-	if err := c.query(); err != nil {
+	if err := c.Query(); err != nil {
 		return err
 	}
-	if err := a.People.DeleteToken(c.r.Context(), c.actor, c.id()); err != nil {
+	if err := a.People.DeleteToken(c.R.Context(), c.actor, c.id()); err != nil {
 		return err
 	}
-	return c.noContent()
+	return c.NoContent()
 }

@@ -27,12 +27,22 @@ type Query struct {
 	Limit  int    // 1 to 200
 }
 
+// Narrowed tells whether the list is of fewer keys than the organisation has.
+func (q Query) Narrowed() bool { return q.Q != "" || q.State != "" || q.Policy != "" || q.API != "" }
+
 // Page is one page of keys, newest first. Next is "" on the last one.
 type Page struct {
 	Items []Stored
 	Next  string
 	Total int
+	// AtLeast: Total is MaxCounted, and there are more. Only what is narrowed by more
+	// than the organisation is counted no further.
+	AtLeast bool
 }
+
+// MaxCounted is how far the matches of a narrowed list are counted: whoever searches
+// for something waits for a page, and not for the number of the others.
+const MaxCounted = 10_000
 
 // Errors of a Store.
 var (

@@ -45,6 +45,7 @@ func indexes() []index {
 		{revisionsName, "by_object", false, append(up("objects"), down("_id"))},
 		{keysName, "hashes", true, up("hashes")},
 		{keysName, "by_age", false, bson.D{{Key: "org", Value: 1}, down("createdAt"), down("_id")}},
+		{keysName, "searched", false, bson.D{{Key: "org", Value: 1}, down("createdAt"), down("_id"), {Key: "state", Value: 1}, {Key: "search", Value: 1}}},
 		{keysName, "by_change", false, up("updatedAt", "_id")},
 		{usersName, "login", true, up("login")},
 		{usersName, "by_org", false, up("org", "login")},
@@ -57,6 +58,7 @@ func indexes() []index {
 	for _, view := range viewNames() {
 		all = append(all,
 			index{view, "by_name", false, up("org", "deleted", "sortName", "_id")},
+			index{view, "searched", false, up("org", "deleted", "sortName", "_id", "state", "search")},
 			index{view, "by_time", false, bson.D{{Key: "org", Value: 1}, {Key: "deleted", Value: 1}, down("updatedAt"), {Key: "_id", Value: 1}}},
 		)
 	}

@@ -105,14 +105,15 @@ func (s keyStore) List(ctx context.Context, q keys.Query) (keys.Page, error) {
 	limit := page.Limit(q.Limit)
 	var p keys.Page
 	err = call(ctx, "listing keys", func(ctx context.Context) error {
-		total, err := s.c.CountDocuments(ctx, filter)
-		if err != nil {
+		order := bson.D{{Key: "createdAt", Value: -1}, {Key: "_id", Value: -1}}
+		if p.Items, err = s.find(ctx, append(filter[:len(filter):len(filter)], after...), options.Find().SetSort(order).SetLimit(int64(limit+1))); err != nil {
 			return err
 		}
-		p.Total = int(total)
-		order := bson.D{{Key: "createdAt", Value: -1}, {Key: "_id", Value: -1}}
-		p.Items, err = s.find(ctx, append(filter, after...), options.Find().SetSort(order).SetLimit(int64(limit+1)))
-		return err
+		if q.After == "" && len(p.Items) <= limit {
+			p.Total = len(p.Items)
+			return nil
+		}
+		return s.count(ctx, q, filter, &p)
 	})
 	if err != nil {
 		return keys.Page{}, err
@@ -123,6 +124,21 @@ func (s keyStore) List(ctx context.Context, q keys.Query) (keys.Page, error) {
 		p.Next = page.Cursor{Sort: sortKeys, Key: strconv.FormatInt(int64(date(last.CreatedAt)), 10), ID: last.ID}.Encode()
 	}
 	return p, nil
+}
+
+// count counts all that an organisation has, and what is narrowed further up to
+// keys.MaxCounted.
+func (s keyStore) count(ctx context.Context, q keys.Query, filter bson.D, p *keys.Page) error {
+	o := options.Count()
+	if q.Narrowed() {
+		o.SetLimit(keys.MaxCounted + 1)
+	}
+	total, err := s.c.CountDocuments(ctx, filter, o)
+	p.Total = int(total)
+	if q.Narrowed() && p.Total > keys.MaxCounted {
+		p.Total, p.AtLeast = keys.MaxCounted, true
+	}
+	return err
 }
 
 func (s keyStore) Changed(ctx context.Context, since time.Time, afterID string, limit int) (list []keys.Stored, err error) {

@@ -169,11 +169,13 @@ func (s views) List(ctx context.Context, q publish.Query) (publish.Page, error) 
 	var docs []objectDoc
 	var total int64
 	err = call(ctx, "listing objects", func(ctx context.Context) (err error) {
-		if total, err = c.CountDocuments(ctx, filter); err != nil {
+		// One more than the page holds tells whether another follows.
+		docs, err = find[objectDoc](ctx, c, append(filter[:len(filter):len(filter)], after...), options.Find().SetSort(order).SetLimit(int64(limit+1)))
+		if err != nil || q.After == "" && len(docs) <= limit {
+			total = int64(len(docs))
 			return err
 		}
-		// One more than the page holds tells whether another follows.
-		docs, err = find[objectDoc](ctx, c, append(filter, after...), options.Find().SetSort(order).SetLimit(int64(limit+1)))
+		total, err = c.CountDocuments(ctx, filter)
 		return err
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"slices"
 	"strconv"
 
 	"github.com/sluice-gateway/sluice/dashboard/page"
@@ -103,15 +104,18 @@ func (s views) List(ctx context.Context, q publish.Query) (publish.Page, error) 
 	limit := page.Limit(q.Limit)
 	var p publish.Page
 	err = s.read(ctx, "listing objects", func(ctx context.Context, db *sql.DB) error {
-		err := db.QueryRowContext(ctx, `SELECT count(*) FROM objects WHERE `+where, args...).Scan(&p.Total)
-		if err != nil {
+		// The inner question reads one index only, and none of the texts.
+		rows, err := db.QueryContext(ctx, `SELECT `+objectColumns+` FROM objects WHERE rowid IN (SELECT rowid FROM objects WHERE `+
+			where+after+` ORDER BY `+order+` LIMIT ?) ORDER BY `+order,
+			slices.Concat(args, afterArgs, []any{limit + 1})...) // one more tells whether a page follows
+		if p.Items, err = collect(rows, err, scanObject); err != nil {
 			return err
 		}
-		args := append(append(args, afterArgs...), limit+1) // one more tells whether a page follows
-		rows, err := db.QueryContext(ctx, `SELECT `+objectColumns+` FROM objects WHERE `+where+after+
-			` ORDER BY `+order+` LIMIT ?`, args...)
-		p.Items, err = collect(rows, err, scanObject)
-		return err
+		if q.After == "" && len(p.Items) <= limit {
+			p.Total = len(p.Items)
+			return nil
+		}
+		return db.QueryRowContext(ctx, `SELECT count(*) FROM objects WHERE `+where, args...).Scan(&p.Total)
 	})
 	if err != nil {
 		return publish.Page{}, err

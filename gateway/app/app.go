@@ -180,6 +180,9 @@ func (a *App) checks(rdb redis.UniversalClient, me *filter.Node, counters *serve
 		if err != nil {
 			return httpd.Fail, err.Error()
 		}
+		if warning := redisdb.Memory(ctx, rdb); warning != "" {
+			return httpd.Warn, warning
+		}
 		return httpd.Pass, detail
 	})
 	a.health.Component("configuration", func(context.Context) (httpd.Status, string) {

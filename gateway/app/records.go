@@ -132,8 +132,10 @@ func (r *recorder) check() httpd.Check {
 			return httpd.Warn, fmt.Sprintf("%d records were dropped since the last look", lost)
 		case now.DiskBytes > 0:
 			return httpd.Warn, fmt.Sprintf("records go over the disk: %d bytes wait there for Redis", now.DiskBytes)
+		case !now.RedisOK:
+			return httpd.Warn, "Redis does not take records: they wait in memory, then on the disk"
 		case now.Volatile:
-			return httpd.Warn, "the disk has no room for open batches: a crash loses them"
+			return httpd.Warn, "the disk had no room for open batches, and a crash loses them: make room, and start the gateway again"
 		case r.spool.Pressed():
 			return httpd.Warn, "the streams hold half of their budget: bodies are not recorded"
 		}

@@ -4,6 +4,9 @@
 --
 -- The hash outlives the lease by a month, so that tokens grow from the last one. They
 -- are at least the time in microseconds: so they grow over its loss too.
+-- It begins with a write that changes nothing: after one Redis does not refuse a script
+-- for want of memory (maxmemory), and who frees memory may need a lease for it.
+redis.call('HDEL', KEYS[1], '')
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now = math.floor(clock / 1000)

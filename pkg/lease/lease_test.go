@@ -229,3 +229,20 @@ func TestAKeyOfAnotherTypeIsAnError(t *testing.T) {
 		t.Error(token, ok, err)
 	}
 }
+
+func TestAFullRedisGivesLeases(t *testing.T) {
+	s := testenv.RedisServer(t)
+	if !s.Real() {
+		testenv.Missing(t, "redis", "install redis-server; the embedded one knows no limit of memory")
+	}
+	if err := s.Client().ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	l := lease.New(s.Client(), key, "a", long)
+	token := held(t, l)
+	if again := held(t, l); again != token {
+		t.Errorf("renewed with token %d, held with %d", again, token)
+	}
+	refused(t, lease.New(s.Client(), key, "b", long))
+	released(t, l)
+}

@@ -100,7 +100,8 @@ func (m *Mask) Query(query string) string {
 // Body returns what may be recorded of a body, which may have been cut anywhere.
 // JSON (by contentType or by its first byte) and forms are masked in place; from
 // where JSON ends to be JSON nothing is kept, since what it holds is unknown then.
-// Other bodies stay as they are.
+// A mask with paths keeps no other body, since it cannot tell what is in it; one
+// without leaves others as they are, but for those of several parts.
 func (m *Mask) Body(contentType string, body []byte) []byte {
 	if len(body) == 0 || len(m.paths)+len(m.deep)+len(m.query) == 0 {
 		return body
@@ -114,6 +115,8 @@ func (m *Mask) Body(contentType string, body []byte) []byte {
 		j := jsonMask{mask: m, in: body, out: make([]byte, 0, len(body))}
 		j.value(nil, 0)
 		return j.out
+	case len(m.paths)+len(m.deep) > 0 || strings.HasPrefix(media, "multipart/"):
+		return nil
 	}
 	return body
 }

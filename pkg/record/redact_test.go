@@ -53,7 +53,8 @@ func TestMask(t *testing.T) {
 		{"garbage inside", "application/json", `{"a":1;"password":"p"}`, `{"a":1`},
 		{"JSON that does not say so", "", ` {"password":"p"}`, ` {"password":"***"}`},
 		{"form", "application/x-www-form-urlencoded", "a=1&pass%77ord=x&token=y&tokens=z", "a=1&pass%77ord=***&token=***&tokens=z"},
-		{"text stays", "text/plain", "password: p", "password: p"},
+		{"text, of which nobody knows what it holds", "text/plain", "password: p", ""},
+		{"parts", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\np\r\n--b--", ""},
 		{"scalar", "application/json", "17", "17"},
 		{"ends with a backslash", "application/json", `{"a":"\`, `{"a":"\`},
 	} {
@@ -62,6 +63,15 @@ func TestMask(t *testing.T) {
 				t.Errorf("\n got %s\nwant %s", got, c.want)
 			}
 		})
+	}
+	places, err := NewMask([]string{"query:token"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string]string{"text/plain": "token: t", "multipart/form-data; boundary=b": "", "application/x-www-form-urlencoded": "token: t"} {
+		if got := string(places.Body(kind, []byte("token: t"))); got != want {
+			t.Errorf("without paths, %s: %q", kind, got)
+		}
 	}
 	if got := m.Query("token=a&x=b&token"); got != "token=***&x=b&token" {
 		t.Error(got)

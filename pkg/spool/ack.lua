@@ -3,8 +3,14 @@
 -- KEYS: stream, positions, dead letters
 -- ARGV: group, consumer, milliseconds, reason or "", most dead letters, then per entry:
 --       id, start, base, count, first and last time (microseconds), frame or ""
+-- Without a consumer it only notes the records: the group was made anew, and has them from
+-- its earlier life. So it does for entries that nobody has in work any more: the consumer
+-- says that the group has them.
 -- With a reason the entries go to the dead letters. A start "-" is unknown.
 -- Answers per entry: {1 done | 2 done, known before | 0 not ours any more, position}.
+-- A write that changes nothing: after one Redis does not refuse a script for want of memory
+-- (maxmemory), and this one must run then, since it is what frees memory.
+redis.call('HDEL', KEYS[2], '')
 local prefix = ARGV[1] .. '/'
 local number = function(n) return string.format('%.0f', n) end
 
@@ -65,6 +71,11 @@ for i = 6, #ARGV, 7 do
   local id, start, count = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 3])
   local owner = redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1)
   if #owner == 0 or owner[1][2] ~= ARGV[2] then
+    local known = start ~= '-' and redis.call('HGET', KEYS[2], prefix .. start)
+    if ARGV[2] == '' or (#owner == 0 and known and ARGV[4] == '') then
+      redis.call('HSET', KEYS[2], prefix .. start, (cover(known, tonumber(ARGV[i + 2]), count,
+        tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]), tonumber(ARGV[3]))))
+    end
     answers[#answers + 1] = {0, ''}
   else
     local position, seen = '', 1

@@ -28,6 +28,9 @@ var ackScript string
 //go:embed keep.lua
 var keepScript string
 
+//go:embed seen.lua
+var seenScript string
+
 // Where a new group begins.
 const (
 	FromOldest = "0" // with what lies in the streams
@@ -69,16 +72,18 @@ type Reader struct {
 	o     ReaderOptions
 	shard int
 
-	group, ack, keep *redis.Script
-	made             bool      // the group exists
-	cursor           string    // in the own pending entries of an earlier life; "" after them
-	claimAt          time.Time // when to look for others' entries
-	claimFrom        string    // and where
-	parked           atomic.Uint64
+	group, ack, keep, seen *redis.Script
+	made                   bool      // the group exists
+	anew                   bool      // and Redis has lost it meanwhile
+	cursor                 string    // in the own pending entries of an earlier life; "" after them
+	claimAt                time.Time // when to look for others' entries
+	claimFrom              string    // and where
+	parked                 atomic.Uint64
 
-	mu    sync.Mutex
-	held  map[string]bool   // delivered and not settled
-	known map[string]string // positions by start, for the case that Redis loses them
+	mu      sync.Mutex
+	held    map[string]bool   // delivered and not settled
+	known   map[string]string // positions by start, for the case that Redis loses them
+	orphans []span            // what the sink has and no position says, for the same case
 }
 
 var groupPattern = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
@@ -103,7 +108,7 @@ func NewReader(rdb redis.UniversalClient, shard int, o ReaderOptions) (*Reader, 
 	number(&o.DeadLetters, 1000)
 	return &Reader{
 		rdb: rdb, o: o, shard: shard, cursor: "0", claimFrom: "0-0", held: map[string]bool{}, known: map[string]string{},
-		group: redis.NewScript(groupScript), ack: redis.NewScript(ackScript), keep: redis.NewScript(keepScript),
+		group: redis.NewScript(groupScript), ack: redis.NewScript(ackScript), keep: redis.NewScript(keepScript), seen: redis.NewScript(seenScript),
 	}, nil
 }
 
@@ -124,7 +129,7 @@ func (r *Reader) Read(ctx context.Context) ([]*Batch, error) {
 	entries, again, err := r.next(ctx)
 	if err != nil {
 		if strings.HasPrefix(err.Error(), "NOGROUP") {
-			r.made, r.cursor = false, "" // Redis came back empty
+			r.made, r.anew, r.cursor = false, true, "" // Redis came back empty
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			clear(r.held)
@@ -148,7 +153,12 @@ func (r *Reader) makeGroup(ctx context.Context) error {
 	if err := r.group.Run(ctx, r.rdb, []string{StreamKey(r.shard), startsKey(r.shard), positionsKey(r.shard)}, args...).Err(); err != nil {
 		return fmt.Errorf("make the group %s of shard %d: %w", r.o.Group, r.shard, err)
 	}
-	r.made = true
+	if r.anew {
+		if err := r.relearn(ctx); err != nil {
+			return err
+		}
+	}
+	r.made, r.anew = true, false
 	return nil
 }
 
@@ -167,7 +177,7 @@ func (r *Reader) next(ctx context.Context) (entries []redis.XMessage, again bool
 	}
 	if now := time.Now(); !now.Before(r.claimAt) {
 		// That there is a reader; Redis's own idle times are not the same everywhere.
-		if err := r.rdb.HSet(ctx, positionsKey(r.shard), r.o.Group+"/@", now.UnixMilli()).Err(); err != nil {
+		if err := r.seen.Run(ctx, r.rdb, []string{positionsKey(r.shard)}, r.o.Group, now.UnixMilli()).Err(); err != nil {
 			return nil, false, err
 		}
 		entries, r.claimFrom, err = r.rdb.XAutoClaim(ctx, &redis.XAutoClaimArgs{
@@ -337,6 +347,9 @@ func (r *Reader) settle(ctx context.Context, reason string, batches []*Batch) er
 	if err == nil && len(answers) != len(batches) {
 		err = errors.New("an answer of another length")
 	}
+	if err != nil && strings.Contains(err.Error(), "NOGROUP") && reason == "" {
+		r.orphaned(batches)
+	}
 	if err != nil {
 		return fmt.Errorf("acknowledge %d batches of shard %d: %w", len(batches), r.shard, err)
 	}
@@ -348,7 +361,9 @@ func (r *Reader) settle(ctx context.Context, reason string, batches []*Batch) er
 		answer, _ := answers[i].([]any)
 		if len(answer) != 2 || answer[0] == int64(0) {
 			lost = ErrLost
-		} else if position, _ := answer[1].(string); position != "" {
+			continue
+		}
+		if position, _ := answer[1].(string); position != "" {
 			r.known[b.Start.String()] = position
 			if b.End {
 				delete(r.known, b.Start.String())

@@ -205,6 +205,47 @@ func TestHopelessBatchesAreParked(t *testing.T) {
 	})
 }
 
+// TestAFullRedisIsDrained has no memory left from the start of a reader on: what frees
+// memory must go on, and a new sink must be possible.
+func TestAFullRedisIsDrained(t *testing.T) {
+	s := testenv.RedisServer(t)
+	if !s.Real() {
+		testenv.Missing(t, "redis", "install redis-server; the embedded one knows no limit of memory")
+	}
+	rdb := s.Client()
+	p, _ := filled(t, rdb, 3)
+	if _, err := rdb.XAdd(t.Context(), &redis.XAddArgs{Stream: StreamKey(0), Values: []any{"f", "garbage", "n", 0}}).Result(); err != nil {
+		t.Fatal(err)
+	}
+	if err := rdb.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	r := reader(t, rdb, ReaderOptions{Group: "g"})
+	batches := read(t, r, 3)
+	if err := r.Keep(t.Context(), batches...); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Unread(t.Context(), batches...); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Ack(t.Context(), batches...); err != nil {
+		t.Fatal(err)
+	}
+	if r.Parked() != 1 {
+		t.Errorf("%d entries are in the dead letters, want 1", r.Parked())
+	}
+	trimmed, err := Trim(t.Context(), rdb, 0, TrimOptions{})
+	if err != nil || trimmed.Entries != 0 {
+		t.Errorf("%+v, %v", trimmed, err)
+	}
+	if at := locate(t, rdb, "g"); at.Pending != 0 || len(at.Gaps) != 0 {
+		t.Errorf("%+v", at)
+	}
+	if st := p.Stats(); st.Repeated != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
 func TestABatchThatKillsItsReadersIsParked(t *testing.T) {
 	rdb := testenv.RedisServer(t).Client()
 	filled(t, rdb, 1)

@@ -3,6 +3,9 @@
 -- ARGV: group, "0" or "$", milliseconds, then pairs of a start and its position that a
 --       reader remembers of the group's earlier life
 -- Answers 1 when it made the group.
+-- A write that changes nothing: after one Redis does not refuse a script for want of memory
+-- (maxmemory); and a new group must be possible then: it may be what frees memory.
+redis.call('HDEL', KEYS[3], '')
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], ARGV[2], 'MKSTREAM')
 if type(made) == 'table' and made.err then
   if string.find(made.err, 'BUSYGROUP', 1, true) then return 0 end

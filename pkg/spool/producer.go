@@ -68,8 +68,9 @@ type Producer struct {
 	shards  []*shard // as many as the options say, then those that only have old frames to ship
 	closed  atomic.Bool
 
-	press chan struct{} // wakes the spiller
-	count counters
+	press  chan struct{} // wakes the spiller
+	count  counters
+	losses losses
 }
 
 type counters struct {
@@ -367,5 +368,6 @@ func (p *Producer) Close(ctx context.Context) error {
 	for _, sh := range p.shards {
 		p.spillShard(sh)
 	}
+	p.lastLosses()
 	return p.folder.Close()
 }

@@ -45,6 +45,7 @@ func (p *Producer) Run(ctx context.Context) error {
 			return ctx.Err()
 		case now := <-tick.C:
 			p.flush(now.Add(-p.o.FlushEvery))
+			p.watchLosses(now)
 		}
 	}
 }
@@ -133,7 +134,7 @@ func (p *Producer) spillShard(sh *shard) {
 
 func (p *Producer) spillFrame(sh *shard, raw []byte, records int) {
 	if err := p.frames.Append(sh.n, raw, records); err != nil {
-		p.o.Log.Error("a batch of records is lost: the disk does not take it", "shard", sh.n, "records", records, "error", err)
+		p.losses.refuse(err)
 		p.count.lostDisk.Add(uint64(records))
 		sh.setMark()
 		return

@@ -75,6 +75,9 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 		if err != nil {
 			return httpd.Fail, err.Error()
 		}
+		if warning := redisdb.Memory(ctx, rdb); warning != "" {
+			return httpd.Warn, warning
+		}
 		return httpd.Pass, detail
 	})
 	a.watchSinks()
@@ -133,7 +136,11 @@ func (a *App) beating(ctx context.Context) error {
 		err := a.beats.Beat(one, b)
 		cancel()
 		if arrived != (err == nil) && ctx.Err() == nil {
-			a.log.Warn("beats", "arrive", err == nil, "error", err)
+			if err != nil {
+				a.log.Warn("beats do not arrive", "error", err)
+			} else {
+				a.log.Info("beats arrive again")
+			}
 		}
 		arrived = err == nil
 		select {

@@ -22,6 +22,9 @@ type lane struct {
 	keepEvery time.Duration // a quarter of the time after which others claim
 	kept      time.Time     // when Redis was last told of the batches in work
 
+	unread     uint64    // entries that went to the dead letters unread, and the log does not know
+	toldUnread time.Time // when it last did
+
 	open    []*spool.Batch        // delivered, not settled
 	over    map[*spool.Batch]bool // those of a delivery that are settled, or another reader's
 	records []record.Entry        // room for a job, used again
@@ -40,7 +43,7 @@ func (l *lane) run(ctx, hard context.Context) {
 	pause := backoff{bounds: bounds{l.bounds.least, min(l.bounds.most, 2*time.Second)}}
 	for ctx.Err() == nil {
 		batches, err := l.reader.Read(ctx)
-		l.stats.unreadable.Store(l.reader.Parked())
+		l.tellUnreadable(l.stats.unreadable.Swap(l.reader.Parked()))
 		if err != nil {
 			if ctx.Err() == nil && l.d.reading.set(l.shard, err) {
 				l.d.log.Warn("the stream cannot be read", "shard", l.shard, "error", err)
@@ -56,6 +59,16 @@ func (l *lane) run(ctx, hard context.Context) {
 			l.deliver(ctx, hard, batches)
 		}
 	}
+}
+
+// tellUnreadable logs that entries cannot be read, at most once in tellEvery.
+func (l *lane) tellUnreadable(before uint64) {
+	l.unread += l.stats.unreadable.Load() - before
+	if l.unread == 0 || time.Since(l.toldUnread) < tellEvery {
+		return
+	}
+	l.d.log.Warn("entries that nobody can read went to the dead letters, with the reason", "shard", l.shard, "entries", l.unread, "key", spool.DeadKey(l.shard))
+	l.unread, l.toldUnread = 0, time.Now()
 }
 
 // deliver brings batches to the sink. They share a Write, but for those that came
@@ -160,7 +173,7 @@ func (l *lane) keepAll(hard context.Context, j *job) (taken bool) {
 	}
 	for _, b := range l.open {
 		if errors.Is(l.reader.Keep(hard, b), spool.ErrLost) {
-			_ = l.reader.Ack(hard, b) // it changes nothing but that the reader lets go
+			l.reader.Release(b)
 			l.over[b] = true
 		}
 	}

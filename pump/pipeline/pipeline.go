@@ -90,8 +90,10 @@ type destination struct {
 	reading, writing trouble
 	evicted          atomic.Int64 // records that this pump's trims took from the sink
 
-	mu   sync.Mutex
-	gaps map[string]uint64 // records missing for good, by start
+	mu          sync.Mutex
+	gaps        map[string]uint64 // records missing for good, by start
+	toldMissing uint64            // of them the log knows
+	toldAt      time.Time
 
 	// Of Run alone:
 	ended        chan struct{} // closed when no lane runs any more

@@ -11,6 +11,9 @@ import (
 // lookTimeout bounds one look at a group, and one trim.
 const lookTimeout = 2 * time.Second
 
+// tellEvery is how often the log hears of what may happen all the time.
+const tellEvery = time.Minute
+
 // surveying looks at every group's position until ctx ends, one after the other: it
 // is not on the way of records.
 func (p *Pipeline) surveying(ctx context.Context) {
@@ -71,6 +74,14 @@ func (d *destination) countGaps() {
 		}
 	}
 	d.gaps = now
+	missing := uint64(0)
+	for _, n := range now {
+		missing += n
+	}
+	if missing > d.toldMissing && time.Since(d.toldAt) >= tellEvery {
+		d.log.Warn("records are missing: gateways made them, and the sink will not get them; see the gaps in /state", "records", missing-d.toldMissing, "all", missing)
+		d.toldMissing, d.toldAt = missing, time.Now()
+	}
 }
 
 // trims is what this pump knows of the streams as the one who trims them.

@@ -101,7 +101,7 @@ func adapters() []string { return []string{"dashboard/mongo", "dashboard/sqlite"
 // roofs face the outside: what stands below them must not know them (R6).
 func roofs() map[string][]string {
 	return map[string][]string{
-		"dashboard": {"dashboard/httpapi", "dashboard/live", "dashboard/spa"},
+		"dashboard": {"dashboard/exchange", "dashboard/httpapi", "dashboard/live", "dashboard/spa"},
 		"pump":      {"pump/pipeline"},
 	}
 }

@@ -1,9 +1,13 @@
 package platform
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/pkg/config"
+	"github.com/sluice-gateway/sluice/pkg/mongodb"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
@@ -25,8 +29,25 @@ func For(t testing.TB, o Options) *Platform {
 		if err := p.Stop(); err != nil && !t.Failed() {
 			t.Errorf("at the end: %v\n%s", err, p.Logs(5))
 		}
+		if err := p.dropDatabase(context.WithoutCancel(t.Context())); err != nil {
+			t.Logf("the database of the test is left behind: %v", err)
+		}
 	})
 	return p
+}
+
+// dropDatabase frees what the test took of a MongoDB that others use too.
+func (p *Platform) dropDatabase(ctx context.Context) error {
+	if p.o.MongoDB == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	db, end, err := mongodb.Open(ctx, mongodb.Config{URL: config.Secret(p.o.MongoDB), Database: p.Database})
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Drop(ctx), end(ctx))
 }
 
 // NeedRedisServer skips a test that the embedded Redis cannot serve; see testenv.Missing.

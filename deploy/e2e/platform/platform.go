@@ -137,9 +137,9 @@ func (p *Platform) AddPump(ctx context.Context) (*Service, error) {
 // RawSink is one element of a pump's sinks: the records that the dashboards show.
 func (p *Platform) RawSink() string {
 	if p.o.MongoDB != "" {
-		return fmt.Sprintf(`{name: records, type: mongodb, required: true, write_timeout: 2s, mongodb: {url: %q, database: %s}}`, cmp.Or(p.o.RecordsURL, p.o.MongoDB), p.Database)
+		return fmt.Sprintf(`{name: records, type: mongodb, required: true, write_timeout: 5s, mongodb: {url: %q, database: %s}}`, cmp.Or(p.o.RecordsURL, p.o.MongoDB), p.Database)
 	}
-	return fmt.Sprintf(`{name: records, type: sqlite, required: true, write_timeout: 2s, sqlite: {dir: %q}}`, p.RecordsDir())
+	return fmt.Sprintf(`{name: records, type: sqlite, required: true, write_timeout: 5s, sqlite: {dir: %q}}`, p.RecordsDir())
 }
 
 // RecordsDir is where the raw records of SQLite lie.

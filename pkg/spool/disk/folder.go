@@ -60,7 +60,7 @@ func Open(o Options) (*Folder, error) {
 		return nil, errors.Join(fmt.Errorf("the folder %s is in use by another process (%w); give each its own", o.Dir, err), lock.Close())
 	}
 	f := &Folder{Start: frame.NewStartID(), o: o, lock: lock}
-	if f.Frames, err = openFrames(o.Dir, o.Budget, o.Dropped); err == nil {
+	if f.Frames, err = openFrames(o.Dir, o.Budget, o.Dropped, o.Log); err == nil {
 		if err = f.recover(); err == nil {
 			f.Batches, err = newBatches(filepath.Join(o.Dir, batchesPrefix+f.Start.String()), f.Start, o.Slots)
 			if err != nil { // a full disk must not keep a gateway from starting

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,7 @@ type Frames struct {
 	segments []*segment // oldest first
 	next     int
 	used     int64
+	refusal  error // of the last write, nil when the disk took it
 }
 
 type segment struct {
@@ -51,8 +53,9 @@ type Chunk struct {
 
 const spillPrefix = "spill-"
 
-// openFrames reads what earlier starts left. A segment's torn end is cut off.
-func openFrames(dir string, budget int64, dropped func(int64)) (*Frames, error) {
+// openFrames reads what earlier starts left. A segment is cut before what is torn or
+// damaged in it: that a record is missing, readers see by the numbers of later ones.
+func openFrames(dir string, budget int64, dropped func(int64), log *slog.Logger) (*Frames, error) {
 	s := &Frames{dir: dir, budget: budget, segSize: min(max(budget/16, 64<<10), 4<<20), dropped: dropped, next: 1}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -67,8 +70,12 @@ func openFrames(dir string, budget int64, dropped func(int64)) (*Frames, error) 
 			continue
 		}
 		s.next = max(s.next, seg.n+1)
-		if err := seg.scan(); err != nil {
+		cut, err := seg.scan()
+		if err != nil {
 			return nil, err
+		}
+		if cut > 0 {
+			log.Warn("a file of waiting records is damaged: what follows the damage is lost", "file", seg.path, "at", seg.size, "bytes", cut)
 		}
 		if seg.size == 0 {
 			seg.remove()
@@ -84,22 +91,23 @@ func openFrames(dir string, budget int64, dropped func(int64)) (*Frames, error) 
 	return s, nil
 }
 
-func (g *segment) scan() (err error) {
+// scan reads the whole file and tells how many bytes it had to cut off.
+func (g *segment) scan() (cut int64, err error) {
 	if g.f, err = os.OpenFile(g.path, os.O_RDWR, 0); err != nil {
-		return err
+		return 0, err
 	}
 	info, err := g.f.Stat()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for end := info.Size(); ; {
 		raw, err := g.frameAt(g.size, end)
 		if err != nil {
-			return g.f.Truncate(g.size)
+			return end - g.size, g.f.Truncate(g.size)
 		}
 		h, err := frame.Parse(raw)
 		if err != nil {
-			return g.f.Truncate(g.size)
+			return end - g.size, g.f.Truncate(g.size)
 		}
 		g.size += 4 + int64(len(raw))
 		g.records += uint64(h.Count)
@@ -168,6 +176,7 @@ func (s *Frames) write(shard int, raw []byte, records int) error {
 		seg = &segment{n: s.next, shard: shard, path: filepath.Join(s.dir, fmt.Sprintf(spillPrefix+"%012d-%02d", s.next, shard))}
 		f, err := os.OpenFile(seg.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
+			s.refusal = err
 			return err
 		}
 		seg.f = f
@@ -175,7 +184,8 @@ func (s *Frames) write(shard int, raw []byte, records int) error {
 		s.segments = append(s.segments, seg)
 	}
 	b := append(binary.LittleEndian.AppendUint32(make([]byte, 0, len(raw)+4), uint32(len(raw))), raw...)
-	if _, err := seg.f.WriteAt(b, seg.size); err != nil {
+	_, s.refusal = seg.f.WriteAt(b, seg.size)
+	if err := s.refusal; err != nil {
 		seg.closed = true
 		err = errors.Join(err, seg.f.Truncate(seg.size))
 		if seg.read == seg.size {
@@ -278,6 +288,13 @@ func (s *Frames) Advance(c Chunk, n int) {
 	if c.seg.read >= c.seg.size {
 		s.forget(c.seg)
 	}
+}
+
+// Refusal is why the disk did not take the last write; nil when it did.
+func (s *Frames) Refusal() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refusal
 }
 
 // Has tells whether frames of the shard are on disk.

@@ -1,9 +1,12 @@
 package disk
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/pkg/spool/frame"
@@ -35,7 +38,7 @@ func sequences(t *testing.T, s *Frames, shard int) (list []uint64) {
 func newFrames(t *testing.T, dir string, budget int64) (*Frames, *int64) {
 	t.Helper()
 	lost := new(int64)
-	s, err := openFrames(dir, budget, func(n int64) { *lost += n })
+	s, err := openFrames(dir, budget, func(n int64) { *lost += n }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,5 +158,39 @@ func TestADiskThatFailsIsAnErrorAndNoLossOfOthers(t *testing.T) {
 	}
 	if err := s.Append(0, make([]byte, 2<<20), 1); err == nil {
 		t.Error("a frame larger than the budget was taken")
+	}
+}
+
+func TestDamageIsSaidOnce(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := newFrames(t, dir, 1<<20)
+	for seq := range uint64(6) {
+		if err := s.Append(0, numbered(0, seq+1, seq*10, 10, 500), 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path, size := s.segments[0].path, s.segments[0].size
+	s.close()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[size/2] ^= 0x41
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	for range 2 { // the second finds a whole file
+		s, err := openFrames(dir, 1<<20, func(int64) {}, slog.New(slog.NewTextHandler(&said, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(sequences(t, s, 1)); n != 0 {
+			t.Errorf("%d frames of another shard", n)
+		}
+		s.close()
+	}
+	if n := strings.Count(said.String(), "damaged"); n != 1 || !strings.Contains(said.String(), path) {
+		t.Errorf("said %d times: %s", n, said.String())
 	}
 }
