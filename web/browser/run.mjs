@@ -16,6 +16,8 @@ const env = {
   upstream: process.env.SLUICE_UPSTREAM,
   gateways: (process.env.SLUICE_GATEWAYS ?? '').split(',').filter(Boolean),
   shots: process.env.SLUICE_SHOTS,
+  /** Whether every page is pictured, not only what failed or is worth one. */
+  pictures: process.env.SLUICE_PICTURES === '1',
 }
 
 const browser = await openBrowser()

@@ -58,7 +58,7 @@ func TestConsole(t *testing.T) {
 		testenv.Missing(t, "console", "run `make console`, which installs what drives the browser")
 	}
 
-	p := platform.For(t, platform.Options{Gateways: []string{"default", "default", "default"}})
+	p := platform.For(t, platform.Options{Gateways: []string{"default", "default", "default"}, Pumps: 1})
 	up := platform.NewUpstream("upstream")
 	defer up.Close()
 	var gateways []string
@@ -66,8 +66,9 @@ func TestConsole(t *testing.T) {
 		gateways = append(gateways, g.URL)
 	}
 	shots := os.Getenv("SLUICE_SHOTS")
+	pictures := "1"
 	if shots == "" {
-		shots = t.TempDir()
+		shots, pictures = t.TempDir(), "0"
 	}
 
 	ctx, stop := context.WithTimeout(t.Context(), stepsWithin)
@@ -77,7 +78,7 @@ func TestConsole(t *testing.T) {
 	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(),
 		"SLUICE_CHROMIUM="+chromium, "SLUICE_CONSOLE_URL="+p.Dashboards[0].URL, "SLUICE_LOGIN="+p.Login, "SLUICE_PASSWORD="+p.Password,
-		"SLUICE_UPSTREAM="+up.URL, "SLUICE_GATEWAYS="+strings.Join(gateways, ","), "SLUICE_SHOTS="+shots)
+		"SLUICE_UPSTREAM="+up.URL, "SLUICE_GATEWAYS="+strings.Join(gateways, ","), "SLUICE_SHOTS="+shots, "SLUICE_PICTURES="+pictures)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

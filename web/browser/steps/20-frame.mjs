@@ -1,18 +1,10 @@
-// The frame, the profile and the pages that have no data of their own, in every language, theme and width.
-import { everywhere, Visitor } from '../harness.mjs'
+// The frame and the profile.
+import { signedIn, Visitor } from '../harness.mjs'
 
 export default async function frame(browser, env) {
-  const v = await new Visitor(browser, { url: env.url, shots: env.shots, prefs: { language: 'en', theme: 'light' } }).open()
+  const v = await signedIn(browser, env)
   const { page } = v
-  v.expectFault(/session.*40[13]|40[13].*session/)
-  await v.go('/login')
-  await v.signIn(env.login, env.newPassword)
   await page.getByRole('navigation', { name: 'Main navigation' }).waitFor()
-
-  await everywhere(v, '/', 'overview', { ready: (p) => p.getByText(/3 \/ 3/).waitFor() })
-  await everywhere(v, '/me', 'me')
-  await everywhere(v, '/no/such/page', 'missing')
-  await v.set({ language: 'en', theme: 'light' })
 
   // The palette: opened by its keys, found by a part of a word, gone to by Enter; the heading then has the focus.
   await v.go('/')

@@ -1,5 +1,5 @@
 // Creating an API by clicking: every answer that the platform may give, and what the page makes of it.
-import { everywhere, Visitor } from '../harness.mjs'
+import { Visitor } from '../harness.mjs'
 
 const words = {
   en: {
@@ -160,8 +160,5 @@ export default async function createApi(browser, env) {
   await enter(v, env, 'en')
   await unanswered(v, '/arrived/', true, env)
   await unanswered(v, '/lost/', false, env)
-  await everywhere(v, '/apis/new', 'create')
-  await everywhere(v, '/apis', 'apis')
-  await everywhere(v, '/apis?q=nothing-like-this', 'apis-none')
   await v.close()
 }

@@ -1,5 +1,5 @@
 // One API: its forms, its text, publishing with live ticks, two people at once, deletion. The gateways prove it.
-import { Visitor } from '../harness.mjs'
+import { send, signedIn } from '../harness.mjs'
 
 const id = 'browser-orders'
 
@@ -16,30 +16,12 @@ function definition(upstream) {
 }`
 }
 
-/** A call of the API in the visitor's session, as another program would make it. */
-function call(page, method, path, body, etag) {
-  return page.evaluate(
-    async ([method, path, body, etag]) => {
-      const { csrf } = await (await fetch('/api/v1/session')).json()
-      const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
-      const headers = { 'Content-Type': type, 'X-CSRF-Token': csrf, ...(etag && { 'If-Match': etag }) }
-      const r = await fetch(`/api/v1${path}`, { method, headers, body })
-      return { status: r.status, text: await r.text() }
-    },
-    [method, path, body, etag],
-  )
-}
-
 export default async function api(browser, env) {
-  const v = await new Visitor(browser, { url: env.url, shots: env.shots, prefs: { language: 'en', theme: 'light' } }).open()
+  const v = await signedIn(browser, env)
   const { page } = v
-  v.expectFault(/session.*40[13]|40[13].*session/)
-  await v.go('/login')
-  await v.signIn(env.login, env.newPassword)
-  await page.getByRole('navigation', { name: 'Main navigation' }).waitFor()
   v.expectFault(/404.*apis/)
-  await call(page, 'DELETE', `/apis/${id}`, undefined, '*')
-  const made = await call(page, 'POST', '/apis', definition(env.upstream))
+  await send(page, 'DELETE', `/apis/${id}`, undefined, '*')
+  const made = await send(page, 'POST', '/apis', definition(env.upstream))
   if (made.status !== 201) throw new Error(`creating: ${made.status} ${made.text}`)
 
   // What it is and where it runs; a gateway answers the call that is made here.
@@ -83,7 +65,7 @@ export default async function api(browser, env) {
 
   // Somebody else changes another place, then the same one.
   await page.getByLabel('Description').fill('Mine')
-  await call(page, 'PATCH', `/apis/${id}`, '{"tags":["theirs"]}', '*')
+  await send(page, 'PATCH', `/apis/${id}`, '{"tags":["theirs"]}', '*')
   v.expectFault(/412/)
   await page.getByRole('button', { name: 'Review' }).click()
   await page.getByRole('button', { name: 'Publish', exact: true }).click()
@@ -91,7 +73,7 @@ export default async function api(browser, env) {
     .getByRole('dialog')
     .getByText(/was brought in: 1 change/)
     .waitFor()
-  await call(page, 'PATCH', `/apis/${id}`, '{"description":"Theirs"}', '*')
+  await send(page, 'PATCH', `/apis/${id}`, '{"description":"Theirs"}', '*')
   await page.getByRole('button', { name: 'Publish', exact: true }).click()
   const choice = page.getByRole('dialog', { name: 'Two changes of the same thing' })
   await choice.getByRole('radio', { name: /Yours/ }).check()
@@ -104,9 +86,9 @@ export default async function api(browser, env) {
     .getByRole('region', { name: 'Published' })
     .getByText(/Live on 3\/3 gateways/)
     .waitFor()
-  const now = JSON.parse((await call(page, 'GET', `/apis/${id}`)).text).object
+  const now = JSON.parse((await send(page, 'GET', `/apis/${id}`)).text).object
   if (now.description !== 'Mine' || now.tags[0] !== 'theirs') throw new Error(`merged to ${JSON.stringify(now)}`)
-  const { text } = await call(page, 'GET', `/apis/${id}`)
+  const { text } = await send(page, 'GET', `/apis/${id}`)
   if (!text.includes('"x-imported": {"from":   "elsewhere", "n": 1.0}')) throw new Error('an unknown field lost its bytes')
 
   // A broken text is kept, marked and cannot be published.
@@ -151,6 +133,6 @@ export default async function api(browser, env) {
   }
   await page.getByRole('button', { name: 'Undo' }).click()
   await page.getByText(/is there again/).waitFor()
-  await call(page, 'DELETE', `/apis/${id}`, undefined, '*')
+  await send(page, 'DELETE', `/apis/${id}`, undefined, '*')
   await v.close()
 }

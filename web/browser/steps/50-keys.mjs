@@ -1,14 +1,9 @@
-// A key from its making to its end, and the requests: by clicking, then every page in every language, theme and width.
-import { everywhere, Visitor } from '../harness.mjs'
+// A key from its making to its end, by clicking.
+import { signedIn } from '../harness.mjs'
 
 export default async function keys(browser, env) {
-  const v = await new Visitor(browser, { url: env.url, shots: env.shots, prefs: { language: 'en', theme: 'light' } }).open()
+  const v = await signedIn(browser, env)
   const { page } = v
-  v.expectFault(/session.*40[13]|40[13].*session/)
-  await v.go('/login')
-  await v.signIn(env.login, env.newPassword)
-  await page.getByRole('navigation', { name: 'Main navigation' }).waitFor()
-  await v.set({ language: 'en', theme: 'light' })
 
   // A key is made; its page is not left before the secret is stored, and afterwards it is nowhere.
   await v.go('/keys')
@@ -45,12 +40,6 @@ export default async function keys(browser, env) {
   await page.getByRole('button', { name: 'Save', exact: true }).click()
   await page.getByRole('button', { name: 'Edit', exact: true }).waitFor()
   if (sent > 0) throw new Error('a save without a change sent something')
-
-  await everywhere(v, '/keys', 'keys')
-  await everywhere(v, '/keys/new', 'key-new')
-  await everywhere(v, own, 'key')
-  await everywhere(v, '/requests', 'requests')
-  await v.set({ language: 'en', theme: 'light' })
 
   // Its end.
   await v.go(own)

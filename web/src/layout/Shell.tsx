@@ -7,6 +7,7 @@ import { savePrefs, signOut, useSession } from '../session'
 import { KeyboardIcon, LanguageIcon, MoonIcon, SignOutIcon, SunIcon } from '../ui/icons'
 import { useGo } from '../ui/Link'
 import { Drawer } from '../ui/Overlay'
+import { PageHeader } from '../ui/Page'
 import { type Command, Palette } from '../ui/Palette'
 import { Denied } from '../ui/States'
 import { useShortcuts } from '../ui/shortcuts'
@@ -65,9 +66,15 @@ export function Shell() {
 
 /** The page, or what its reader lacks. */
 function Allowed({ page }: { page: Page | undefined }) {
+  const { t } = useI18n()
   const session = useSession()
   if (page?.permission && !session.can(page.permission)) {
-    return <Denied permission={page.permission} login={session.user.login} role={session.role} />
+    return (
+      <>
+        <PageHeader title={t(page.title)} />
+        <Denied permission={page.permission} login={session.user.login} role={session.role} />
+      </>
+    )
   }
   return <Outlet />
 }
