@@ -63,6 +63,8 @@ export const errors = {
   'people.password_invalid': 'The password is not valid UTF-8.',
   'people.password_wrong': 'The password is wrong. Type the present one.',
   'people.time_zone_unknown': 'This is not a time zone. Use an IANA name such as Asia/Seoul.',
+  'item.missing':
+    'What this gateway read of it from Redis is not what was published. It reads it again every few seconds by itself; if that goes on, check the network between this gateway and Redis.',
   'requests.no_archive':
     'This dashboard is not told where records are kept. Set records.driver to sqlite or mongodb, as the pump’s sink has it.',
   'requests.unavailable':

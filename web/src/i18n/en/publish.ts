@@ -19,7 +19,10 @@ export const publish = {
   reason: '{message} Object {id}, code {code}.',
   reasonKept: '{message} The version before it keeps serving. Object {id}, code {code}.',
   rejected: 'Rejected by {count|# gateway|# gateways} · revision {revision}',
+  rejectedHelp:
+    'Until they take it they serve what they had before, if anything. Change what the reason names and publish again; where it names nothing to change, look at the gateway.',
   sending: 'Saved as revision {revision}, on its way to the gateways',
+  toGateway: 'Look at {name}',
   toGateways: 'See the gateways',
   unpublished: 'Saved as revision {revision}, but not published yet.',
   unpublishedHelp:

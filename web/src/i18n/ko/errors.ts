@@ -63,6 +63,8 @@ export const errors: Translation<typeof en> = {
   'people.password_invalid': '비밀번호가 올바른 UTF-8이 아닙니다.',
   'people.password_wrong': '비밀번호가 올바르지 않습니다. 현재 비밀번호를 입력하십시오.',
   'people.time_zone_unknown': '알 수 없는 시간대입니다. Asia/Seoul과 같은 IANA 이름을 사용하십시오.',
+  'item.missing':
+    '이 게이트웨이가 Redis에서 읽은 내용이 적용한 내용과 다릅니다. 몇 초마다 자동으로 다시 읽습니다. 계속되면 이 게이트웨이와 Redis 사이의 네트워크를 확인하십시오.',
   'requests.no_archive':
     '이 대시보드에는 기록 위치가 설정되어 있지 않습니다. records.driver를 펌프의 싱크와 같이 sqlite 또는 mongodb로 설정하십시오.',
   'requests.unavailable': '{place}의 기록을 읽을 수 없습니다. 설정과 위치, 대시보드의 읽기 권한을 확인하십시오.',

@@ -21,7 +21,10 @@ export const publish: Translation<typeof en> = {
   reason: '{message} 객체 {id}, 코드 {code}.',
   reasonKept: '{message} 이전 버전이 계속 서비스합니다. 객체 {id}, 코드 {code}.',
   rejected: '게이트웨이 {count}대가 거부함 · 리비전 {revision}',
+  rejectedHelp:
+    '받아들일 때까지 이전 구성이 있으면 그것으로 서비스합니다. 이유에 나온 항목을 고쳐 다시 적용하고, 고칠 항목이 없으면 게이트웨이를 확인하십시오.',
   sending: '리비전 {revision:으로/로} 저장됨, 게이트웨이에 적용하는 중',
+  toGateway: '{name} 보기',
   toGateways: '게이트웨이 보기',
   unpublished: '리비전 {revision:으로/로} 저장했지만 아직 적용되지 않았습니다.',
   unpublishedHelp:
