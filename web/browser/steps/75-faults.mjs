@@ -98,7 +98,7 @@ class Faults {
     await form.live()
     const answer = await form.run()
     await answer.getByText('502', { exact: true }).waitFor()
-    await answer.getByText(/upstream\./).first().waitFor()
+    await answer.getByText(t('errors.upstream.unreachable')).waitFor()
     await this.look('down')
     for (const { status } of await through(this.own.gateways, { url: 'http://x/down/', headers: {} })) {
       if (status !== 502) throw new Error(`a gateway answers ${status} for an upstream that is down`)
@@ -107,7 +107,10 @@ class Faults {
     await page.getByRole('switch', { name: t('requests.live') }).check()
     const row = page.getByRole('row').filter({ hasText: '/down/' }).filter({ hasText: '502' }).first()
     await row.getByRole('link').first().click()
-    await page.getByRole('dialog').getByText(like('requests.sumFailed', { api: 'Down', status: '502' })).waitFor()
+    await page
+      .getByRole('dialog')
+      .getByText(like('requests.sumFailed', { api: 'Down', status: '502' }))
+      .waitFor()
     await this.look('down-request')
   }
 
@@ -120,6 +123,7 @@ class Faults {
     await form.says('publish.late', { applied: '2', connected: '3' })
     await page.getByText(like('publish.notSeen', { name: 'gateway-2' })).waitFor()
     await page.getByRole('button', { name: t('publish.look') }).waitFor()
+    await page.getByText(t('publish.lateHelp')).waitFor()
     await this.look('slow')
     await this.own.act('gateway-2', 'resume')
     await form.live()
@@ -158,7 +162,11 @@ class Faults {
     await page.keyboard.press('Control+Enter')
     await page.getByRole('button', { name: t('newApi.look') }).click()
     await page.getByText(like('newApi.lookFailed')).waitFor()
-    await page.getByText(like('shell.disconnected')).or(page.getByText(t('shell.disconnectedPlain'))).first().waitFor()
+    await page
+      .getByText(like('shell.disconnected'))
+      .or(page.getByText(t('shell.disconnectedPlain')))
+      .first()
+      .waitFor()
     for (const { status } of await through(this.own.gateways, { url: 'http://x/first/hello', headers: {} })) {
       if (status !== 502) throw new Error(`a gateway answers ${status}; the upstream is the dashboard that was killed`)
     }

@@ -134,6 +134,9 @@ function Late({ nodes }: { nodes: PublishNode[] }) {
         return <li key={n.id}>{ago ? t('publish.notSeen', { name: n.name, ago }) : t('publish.notYet', { name: n.name })}</li>
       })}
       {nodes.length > named && <li>{t('publish.notYetMore', { count: nodes.length - named })}</li>}
+      <li>
+        {t('publish.lateHelp')} <Link to="/gateways">{t('publish.toGateways')}</Link>
+      </li>
     </ul>
   )
 }

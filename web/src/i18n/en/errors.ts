@@ -45,6 +45,8 @@ export const errors = {
   'api.exists': 'An API with the id {id} exists already.',
   'listen.domain_invalid': 'This is not a host name. Write one such as api.example.com.',
   'upstream.targets_missing': 'Say which service stands behind it.',
+  'upstream.unreachable': 'The gateway cannot reach the upstream. See that it runs and listens, or change its URL in this API.',
+  'upstream.timeout': 'The upstream did not answer in time. See whether it is overloaded, or allow it more time in this API.',
   'auth.undecided': 'Say how callers are authenticated, or that everyone may call it.',
   'api.name_invalid': 'The name must not have control characters or a space at its ends.',
   'api.id_invalid': 'An id consists of the characters a-z, 0-9 and -.',

@@ -6,6 +6,7 @@ export const publish = {
   howRedis: 'Set {setting} in {file} to the Redis that this dashboard uses.',
   howStart: 'Start it with {command}. It loads everything by itself.',
   late: 'Live on {applied}/{connected} gateways so far · revision {revision}',
+  lateHelp: 'What has not confirmed takes it by itself as soon as it answers; until then it serves what it has.',
   live: 'Live on {applied}/{connected} gateways · revision {revision}',
   liveIn: 'Live on {applied}/{connected} gateways · revision {revision} · {time}',
   look: 'Look again',

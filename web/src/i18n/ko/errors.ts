@@ -45,6 +45,9 @@ export const errors: Translation<typeof en> = {
   'api.exists': 'ID가 {id}인 API가 이미 있습니다.',
   'listen.domain_invalid': '호스트 이름이 아닙니다. api.example.com과 같이 입력하십시오.',
   'upstream.targets_missing': '뒤에 있는 서비스를 입력하십시오.',
+  'upstream.unreachable':
+    '게이트웨이가 업스트림에 연결할 수 없습니다. 실행 중이고 연결을 받는지 확인하거나 이 API의 URL을 변경하십시오.',
+  'upstream.timeout': '업스트림이 제시간에 응답하지 않았습니다. 과부하인지 확인하거나 이 API의 제한 시간을 늘리십시오.',
   'auth.undecided': '호출자를 어떻게 인증할지, 또는 누구나 호출할 수 있음을 정하십시오.',
   'api.name_invalid': '이름에는 제어 문자나 앞뒤 공백을 넣을 수 없습니다.',
   'api.id_invalid': 'ID에는 a-z, 0-9, - 문자만 사용할 수 있습니다.',

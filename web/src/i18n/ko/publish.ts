@@ -8,6 +8,7 @@ export const publish: Translation<typeof en> = {
   howRedis: '{file} 파일의 {setting} 값을 이 대시보드가 쓰는 Redis로 지정합니다.',
   howStart: '{command} 명령으로 시작합니다. 구성은 스스로 불러옵니다.',
   late: '지금까지 게이트웨이 {applied}/{connected}에 적용됨 · 리비전 {revision}',
+  lateHelp: '확인하지 않은 게이트웨이는 응답하는 즉시 스스로 적용하며, 그때까지 가진 구성으로 서비스합니다.',
   live: '게이트웨이 {applied}/{connected}에 적용됨 · 리비전 {revision}',
   liveIn: '게이트웨이 {applied}/{connected}에 적용됨 · 리비전 {revision} · {time}',
   look: '다시 확인',
