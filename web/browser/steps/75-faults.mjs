@@ -148,7 +148,7 @@ class Faults {
     await page.goBack()
     await form.says('publish.rejected', { count: 1 })
     await this.own.damage('')
-    await form.says('publish.live', { applied: '3', connected: '3' }, 15_000)
+    await form.says('publish.live', { applied: '3', connected: '3' }, 20_000)
   }
 
   /** The dashboard dies while it saves: nobody knows what happened until one looks, and nothing is made twice. */
@@ -180,7 +180,7 @@ class Faults {
       if ((await this.count(name)) !== 0) throw new Error('it was made after all')
       await form.create()
     }
-    await form.says('publish.live', { applied: '3', connected: '3' }, 15_000)
+    await form.says('publish.live', { applied: '3', connected: '3' }, 20_000)
     if ((await this.count(name)) !== 1) throw new Error(`${name} was made ${await this.count(name)} times`)
     await until(
       async () => (await through(this.own.gateways, { url: `http://x${path}hello`, headers: {} })).every((a) => a.status === 200),

@@ -31,6 +31,7 @@ export function PublishView({ publish }: { publish: Publish }) {
     </Button>
   )
   const stuck =
+    publish.state === 'rejected' ||
     publish.state === 'late' || publish.state === 'failed' || publish.state === 'unpublished' || publish.state === 'none'
   return (
     <Stack>
