@@ -195,8 +195,9 @@ class Faults {
     const { form } = this
     await this.own.act('redis', 'kill')
     await this.create('Later')
-    await form.says('publish.unpublished', {}, 20_000)
-    await this.page.getByText(t('publish.unpublishedHelp')).waitFor()
+    await form.says('publish.failed', {}, 20_000)
+    await this.page.getByText(t('errors.fleet.unavailable')).first().waitFor()
+    await this.page.getByText(t('errors.publish.pending')).waitFor()
     await this.look('redis-away')
     const [first] = await through(this.own.gateways, { url: 'http://x/first/hello', headers: {} })
     if (first.status !== 200) throw new Error(`without Redis a gateway answers ${first.status}`)

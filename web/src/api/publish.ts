@@ -93,6 +93,8 @@ export function usePublish(revision: number): Publish {
     queryFn: ({ signal }) => call('GET /publishes/{revision}', { path: { revision }, signal, timeout: 5_000 }),
     enabled: revision > 0,
     staleTime: 0,
+    // It is asked again anyway; to wait for further attempts would hide that it cannot be read.
+    retry: false,
     refetchInterval: ({ state }) => askAgain(state.data),
   })
   if (since.revision !== revision) {

@@ -32,7 +32,10 @@ export function PublishView({ publish }: { publish: Publish }) {
   )
   const stuck =
     publish.state === 'rejected' ||
-    publish.state === 'late' || publish.state === 'failed' || publish.state === 'unpublished' || publish.state === 'none'
+    publish.state === 'late' ||
+    publish.state === 'failed' ||
+    publish.state === 'unpublished' ||
+    publish.state === 'none'
   return (
     <Stack>
       <div className={css.head}>

@@ -20,6 +20,13 @@ export const errors = {
   'bus.unavailable': 'The services cannot reach each other, since Redis does not answer. Check that it is up and reachable.',
   'fleet.unavailable':
     'The list of gateways cannot be read because Redis does not answer. Gateways serve on with what they have.',
+  'check.unavailable':
+    'No gateway was there to compile this, so a mistake that only a gateway finds would show after publishing.',
+  'publish.pending': 'The change is stored, but gateways do not get it yet: Redis does not take it. It is repeated by itself.',
+  'publish.views_pending':
+    'The change is stored, but lists do not show it yet: the store does not answer. It is repeated by itself.',
+  'publish.unavailable':
+    'Redis does not answer. Check that it is up and reachable. Changes are kept and published when it answers.',
   'publish.busy': 'Others change the same objects all the time. Try again.',
   'publish.store_unavailable': 'The store does not answer, so nothing was changed. Try again when it does.',
   'publish.outcome_unknown':

@@ -21,6 +21,11 @@ export const errors: Translation<typeof en> = {
   'bus.no_receiver': '게이트웨이가 수신하고 있지 않습니다. 온라인인지 확인하십시오.',
   'bus.unavailable': 'Redis가 응답하지 않아 서비스끼리 통신할 수 없습니다. Redis가 동작하고 연결 가능한지 확인하십시오.',
   'fleet.unavailable': 'Redis가 응답하지 않아 게이트웨이 목록을 읽을 수 없습니다. 게이트웨이는 현재 설정으로 계속 동작합니다.',
+  'check.unavailable': '확인해 줄 게이트웨이가 없었으므로 게이트웨이만 찾을 수 있는 실수는 적용 후에 나타납니다.',
+  'publish.pending': '변경은 저장되었지만 Redis가 받지 않아 게이트웨이에 아직 전달되지 않았습니다. 자동으로 다시 시도합니다.',
+  'publish.views_pending': '변경은 저장되었지만 저장소가 응답하지 않아 목록에 아직 나타나지 않습니다. 자동으로 다시 시도합니다.',
+  'publish.unavailable':
+    'Redis가 응답하지 않습니다. 실행 중이며 연결되는지 확인하십시오. 변경은 보관되며 Redis가 응답하면 적용됩니다.',
   'publish.busy': '다른 사용자가 같은 항목을 계속 변경하고 있습니다. 다시 시도하십시오.',
   'publish.store_unavailable': '저장소가 응답하지 않아 변경된 내용이 없습니다. 저장소가 응답하면 다시 시도하십시오.',
   'publish.outcome_unknown':
