@@ -32,9 +32,9 @@ test.each([
   expect([p.state, `${p.applied}/${p.connected}`, p.ms]).toEqual([state, of, ms])
 })
 
-test('a rejection is asked about again, since a gateway may yet take it; what is settled is not', () => {
+test('what is open is asked about soon, a rejection too, and what is settled now and again', () => {
   expect(askAgain(undefined)).toBe(1_000)
   expect(askAgain(status([node('a', 'pending'), node('b', 'rejected')]))).toBe(1_000)
   expect(askAgain(status([node('a', 'applied'), node('b', 'rejected')]))).toBe(2_000)
-  expect(askAgain(status([node('a', 'applied'), node('b', 'offline')]))).toBe(false)
+  expect(askAgain(status([node('a', 'applied'), node('b', 'offline')]))).toBe(5_000)
 })

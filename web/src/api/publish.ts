@@ -41,6 +41,9 @@ export const patience = 2_000
 /** How often it is asked while something is open: events get lost, and a proxy may hold them back. */
 const askEvery = 1_000
 
+/** The same when all that are known run it: one may connect, or be heard of again, afterwards. */
+const askSettled = 5_000
+
 /** The same while one rejects it: what it could not read it reads again by itself, and says so once. */
 const askRejecting = 2_000
 
@@ -78,10 +81,10 @@ export function judge(s: PublishStatus, late: boolean): Judged {
   }
 }
 
-/** After how many milliseconds to ask again: more is to be expected, or a gateway that rejected it may yet take it. */
-export function askAgain(s: PublishStatus | undefined): number | false {
+/** After how many milliseconds to ask again: soon where more is to be expected. */
+export function askAgain(s: PublishStatus | undefined): number {
   if (!s?.published || s.nodes.some((n) => n.state === 'pending') || s.nodes.every((n) => n.state === 'offline')) return askEvery
-  return s.nodes.some((n) => n.state === 'rejected') ? askRejecting : false
+  return s.nodes.some((n) => n.state === 'rejected') ? askRejecting : askSettled
 }
 
 /** Follows a revision to the gateways, by events and by asking while it is open. 0 is none: nothing is asked. */
