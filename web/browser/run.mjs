@@ -15,6 +15,8 @@ const env = {
   newPassword: process.env.SLUICE_NEW_PASSWORD ?? 'the river has three gates',
   upstream: process.env.SLUICE_UPSTREAM,
   gateways: (process.env.SLUICE_GATEWAYS ?? '').split(',').filter(Boolean),
+  /** Where steps get platforms of their own, whose processes they may stop: own.mjs. */
+  control: process.env.SLUICE_CONTROL,
   shots: process.env.SLUICE_SHOTS,
   /** Whether every page is pictured, not only what failed or is worth one. */
   pictures: process.env.SLUICE_PICTURES === '1',

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,7 +77,7 @@ func TestConsole(t *testing.T) {
 	cmd := exec.CommandContext(ctx, node, filepath.Join(web, "browser", "run.mjs"))
 	cmd.Dir = web
 	cmd.Stderr = os.Stderr
-	cmd.Env = append(os.Environ(),
+	cmd.Env = append(os.Environ(), "SLUICE_CONTROL="+controlled(t),
 		"SLUICE_CHROMIUM="+chromium, "SLUICE_CONSOLE_URL="+p.Dashboards[0].URL, "SLUICE_LOGIN="+p.Login, "SLUICE_PASSWORD="+p.Password,
 		"SLUICE_UPSTREAM="+up.URL, "SLUICE_GATEWAYS="+strings.Join(gateways, ","), "SLUICE_SHOTS="+shots, "SLUICE_PICTURES="+pictures)
 	out, err := cmd.StdoutPipe()
@@ -107,6 +108,23 @@ func TestConsole(t *testing.T) {
 	if steps == 0 || (err != nil && !t.Failed()) {
 		t.Errorf("%d steps were run: %v", steps, err)
 	}
+}
+
+// controlled is where steps get platforms of their own; see control.
+func controlled(t *testing.T) string {
+	t.Helper()
+	c := newControl(t.Context(), t.TempDir())
+	server := httptest.NewServer(c.handler())
+	t.Cleanup(func() {
+		server.Close()
+		if t.Failed() {
+			t.Log(c.logs())
+		}
+		if err := c.close(); err != nil && !t.Failed() {
+			t.Errorf("at the end: %v", err)
+		}
+	})
+	return server.URL
 }
 
 // find is the path of a program: what the environment says, or the first of the names that is on PATH.

@@ -1,14 +1,15 @@
 package platform
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Proxy passes TCP connections on, and can be slow or stand still: a server behind it looks as one
-// does whose disk or network is in trouble, without an error anywhere.
+// Proxy passes TCP connections on, and can be slow, stand still or damage what it passes: a server
+// behind it looks as one does whose disk or network is in trouble, without an error anywhere.
 type Proxy struct {
 	Addr string
 
@@ -18,6 +19,7 @@ type Proxy struct {
 	work     sync.WaitGroup
 	mu       sync.Mutex
 	halted   chan struct{} // closed: bytes flow
+	damage   []byte        // what the server sends is spoilt where it contains this
 	conns    map[net.Conn]bool
 }
 
@@ -43,6 +45,14 @@ func NewProxy(target string) (*Proxy, error) {
 
 // Delay holds back each piece that a client sends for d.
 func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
+
+// Damage spoils one byte of the text wherever the server sends it within one piece; the lengths stay
+// what they are. An empty text ends it.
+func (p *Proxy) Damage(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.damage = []byte(text)
+}
 
 // Halt stops the flow of bytes; connections stay open. Resume lets them flow again.
 func (p *Proxy) Halt() {
@@ -102,8 +112,11 @@ func (p *Proxy) pass(to, from net.Conn, delayed bool) {
 			<-time.After(d)
 		}
 		p.mu.Lock()
-		flow := p.halted
+		flow, damage := p.halted, p.damage
 		p.mu.Unlock()
+		if !delayed && len(damage) > 0 {
+			spoil(piece[:n], damage)
+		}
 		<-flow
 		if n > 0 {
 			if _, werr := to.Write(piece[:n]); werr != nil {
@@ -113,5 +126,17 @@ func (p *Proxy) pass(to, from net.Conn, delayed bool) {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// spoil changes the first byte of each place of text.
+func spoil(piece, text []byte) {
+	for {
+		i := bytes.Index(piece, text)
+		if i < 0 {
+			return
+		}
+		piece[i] ^= 1
+		piece = piece[i+len(text):]
 	}
 }

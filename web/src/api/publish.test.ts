@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { judge } from './publish'
+import { askAgain, judge } from './publish'
 import type { PublishNode, PublishStatus } from './schema'
 
 const node = (name: string, state: PublishNode['state'], ms?: number): PublishNode => ({
@@ -30,4 +30,11 @@ test.each([
 ] as const)('%s', (_, s, late, state, of, ms) => {
   const p = judge(s, late)
   expect([p.state, `${p.applied}/${p.connected}`, p.ms]).toEqual([state, of, ms])
+})
+
+test('what is open is asked about soon, a rejection too, and what is settled now and again', () => {
+  expect(askAgain(undefined)).toBe(1_000)
+  expect(askAgain(status([node('a', 'pending'), node('b', 'rejected')]))).toBe(1_000)
+  expect(askAgain(status([node('a', 'applied'), node('b', 'rejected')]))).toBe(2_000)
+  expect(askAgain(status([node('a', 'applied'), node('b', 'offline')]))).toBe(5_000)
 })

@@ -41,6 +41,12 @@ export const patience = 2_000
 /** How often it is asked while something is open: events get lost, and a proxy may hold them back. */
 const askEvery = 1_000
 
+/** The same when all that are known run it: one may connect, or be heard of again, afterwards. */
+const askSettled = 5_000
+
+/** The same while one rejects it: what it could not read it reads again by itself, and says so once. */
+const askRejecting = 2_000
+
 type Judged = Omit<Publish, 'error' | 'looking' | 'look'>
 
 /** Judges a status as it was read; `late` says that the patience is over. */
@@ -75,9 +81,10 @@ export function judge(s: PublishStatus, late: boolean): Judged {
   }
 }
 
-/** Whether more is to be expected. */
-function open(s: PublishStatus | undefined): boolean {
-  return !s?.published || s.nodes.some((n) => n.state === 'pending') || s.nodes.every((n) => n.state === 'offline')
+/** After how many milliseconds to ask again: soon where more is to be expected. */
+export function askAgain(s: PublishStatus | undefined): number {
+  if (!s?.published || s.nodes.some((n) => n.state === 'pending') || s.nodes.every((n) => n.state === 'offline')) return askEvery
+  return s.nodes.some((n) => n.state === 'rejected') ? askRejecting : askSettled
 }
 
 /** Follows a revision to the gateways, by events and by asking while it is open. 0 is none: nothing is asked. */
@@ -89,7 +96,9 @@ export function usePublish(revision: number): Publish {
     queryFn: ({ signal }) => call('GET /publishes/{revision}', { path: { revision }, signal, timeout: 5_000 }),
     enabled: revision > 0,
     staleTime: 0,
-    refetchInterval: ({ state }) => (open(state.data) ? askEvery : false),
+    // It is asked again anyway; to wait for further attempts would hide that it cannot be read.
+    retry: false,
+    refetchInterval: ({ state }) => askAgain(state.data),
   })
   if (since.revision !== revision) {
     setSince({ revision, at: Date.now() })

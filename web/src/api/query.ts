@@ -154,6 +154,8 @@ function take(client: QueryClient, m: Parameters<Parameters<typeof onEvent>[0]>[
       const e = m.data as FleetEvent
       for (const n of e.nodes) sawRevision(n.generation)
       client.setQueryData<NodeList>(['GET /gateways'], (old) => merge(old, e))
+      // A list that could not be read has nothing to merge into; now it can.
+      if (!client.getQueryData(['GET /gateways'])) void client.invalidateQueries({ queryKey: ['GET /gateways'] })
       client.setQueriesData<Node>({ queryKey: ['GET /gateways/{id}'] }, (old) => e.nodes.find((n) => n.id === old?.id) ?? old)
       break
     }

@@ -8,13 +8,16 @@ import css from './Shell.module.css'
 
 /** What concerns every page: the server is away, or nothing can be published. */
 export function Banners() {
-  const { t } = useI18n()
+  const { t, find } = useI18n()
   const { online, revision } = useConnection()
   const notice = useQuery<NoticeEvent | null>({
     queryKey: noticeKey,
     queryFn: () => null,
     staleTime: Number.POSITIVE_INFINITY,
   }).data
+  // The notice is the server's own sentence; its code, in brackets, says the same in the reader's language.
+  const code = /\((publish\.[a-z_]+)\)/.exec(notice?.error ?? '')?.[1]
+  const reason = (code && find(`errors.${code}`)) ?? notice?.error ?? ''
   return (
     <div aria-live="polite">
       {!online && (
@@ -27,7 +30,7 @@ export function Banners() {
       {online && notice && (
         <div className={css.banner}>
           <AlertIcon size={17} aria-hidden />
-          <span>{t('shell.publishingBlocked', { reason: notice.error })}</span>
+          <span>{t('shell.publishingBlocked', { reason })}</span>
         </div>
       )}
     </div>

@@ -13,7 +13,7 @@ import { ErrorFinePrint } from '../ui/States'
 import { Mark, NodeTicks } from '../ui/Status'
 import css from './PublishTicks.module.css'
 
-/** Late gateways that are named one by one; with two hundred of them a number says more. */
+/** Late or rejecting gateways that are named one by one; with two hundred of them a number says more. */
 const named = 3
 
 /** A revision on its way: one sentence, one tick for each gateway, and what to do where it does not arrive. */
@@ -31,7 +31,11 @@ export function PublishView({ publish }: { publish: Publish }) {
     </Button>
   )
   const stuck =
-    publish.state === 'late' || publish.state === 'failed' || publish.state === 'unpublished' || publish.state === 'none'
+    publish.state === 'rejected' ||
+    publish.state === 'late' ||
+    publish.state === 'failed' ||
+    publish.state === 'unpublished' ||
+    publish.state === 'none'
   return (
     <Stack>
       <div className={css.head}>
@@ -49,9 +53,7 @@ export function PublishView({ publish }: { publish: Publish }) {
       )}
       {publish.state === 'late' && <Late nodes={publish.pending} />}
       {publish.state === 'none' && <NoGateway />}
-      {publish.state === 'rejected' && publish.applied > 0 && (
-        <p className="small muted">{t('publish.othersLive', { count: publish.applied })}</p>
-      )}
+      {publish.state === 'rejected' && <Rejected publish={publish} />}
       {publish.state === 'unpublished' && <p className="small muted">{t('publish.unpublishedHelp')}</p>}
       {Boolean(publish.error) && (
         <div>
@@ -103,6 +105,24 @@ function reasonOf(n: PublishNode, { t, find }: I18n): string | undefined {
   return said.join(' ') || t('publish.noReason')
 }
 
+/** What the others do, and where to go on. */
+function Rejected({ publish }: { publish: Publish }) {
+  const { t } = useI18n()
+  return (
+    <div className={css.how}>
+      {publish.applied > 0 && <p>{t('publish.othersLive', { count: publish.applied })}</p>}
+      <p>{t('publish.rejectedHelp')}</p>
+      <Row>
+        {publish.rejected.slice(0, named).map((n) => (
+          <Link key={n.id} to={`/gateways/${encodeURIComponent(n.id)}`}>
+            {t('publish.toGateway', { name: n.name })}
+          </Link>
+        ))}
+      </Row>
+    </div>
+  )
+}
+
 function Late({ nodes }: { nodes: PublishNode[] }) {
   const { t, format } = useI18n()
   const { can } = useSession()
@@ -118,6 +138,9 @@ function Late({ nodes }: { nodes: PublishNode[] }) {
         return <li key={n.id}>{ago ? t('publish.notSeen', { name: n.name, ago }) : t('publish.notYet', { name: n.name })}</li>
       })}
       {nodes.length > named && <li>{t('publish.notYetMore', { count: nodes.length - named })}</li>}
+      <li>
+        {t('publish.lateHelp')} <Link to="/gateways">{t('publish.toGateways')}</Link>
+      </li>
     </ul>
   )
 }

@@ -20,6 +20,13 @@ export const errors = {
   'bus.unavailable': 'The services cannot reach each other, since Redis does not answer. Check that it is up and reachable.',
   'fleet.unavailable':
     'The list of gateways cannot be read because Redis does not answer. Gateways serve on with what they have.',
+  'check.unavailable':
+    'No gateway was there to compile this, so a mistake that only a gateway finds would show after publishing.',
+  'publish.pending': 'The change is stored, but gateways do not get it yet: Redis does not take it. It is repeated by itself.',
+  'publish.views_pending':
+    'The change is stored, but lists do not show it yet: the store does not answer. It is repeated by itself.',
+  'publish.unavailable':
+    'Redis does not answer. Check that it is up and reachable. Changes are kept and published when it answers.',
   'publish.busy': 'Others change the same objects all the time. Try again.',
   'publish.store_unavailable': 'The store does not answer, so nothing was changed. Try again when it does.',
   'publish.outcome_unknown':
@@ -45,6 +52,8 @@ export const errors = {
   'api.exists': 'An API with the id {id} exists already.',
   'listen.domain_invalid': 'This is not a host name. Write one such as api.example.com.',
   'upstream.targets_missing': 'Say which service stands behind it.',
+  'upstream.unreachable': 'The gateway cannot reach the upstream. See that it runs and listens, or change its URL in this API.',
+  'upstream.timeout': 'The upstream did not answer in time. See whether it is overloaded, or allow it more time in this API.',
   'auth.undecided': 'Say how callers are authenticated, or that everyone may call it.',
   'api.name_invalid': 'The name must not have control characters or a space at its ends.',
   'api.id_invalid': 'An id consists of the characters a-z, 0-9 and -.',
@@ -63,6 +72,8 @@ export const errors = {
   'people.password_invalid': 'The password is not valid UTF-8.',
   'people.password_wrong': 'The password is wrong. Type the present one.',
   'people.time_zone_unknown': 'This is not a time zone. Use an IANA name such as Asia/Seoul.',
+  'item.missing':
+    'What this gateway read of it from Redis is not what was published. It reads it again every few seconds by itself; if that goes on, check the network between this gateway and Redis.',
   'requests.no_archive':
     'This dashboard is not told where records are kept. Set records.driver to sqlite or mongodb, as the pump’s sink has it.',
   'requests.unavailable':

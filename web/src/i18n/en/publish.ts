@@ -6,6 +6,7 @@ export const publish = {
   howRedis: 'Set {setting} in {file} to the Redis that this dashboard uses.',
   howStart: 'Start it with {command}. It loads everything by itself.',
   late: 'Live on {applied}/{connected} gateways so far · revision {revision}',
+  lateHelp: 'What has not confirmed takes it by itself as soon as it answers; until then it serves what it has.',
   live: 'Live on {applied}/{connected} gateways · revision {revision}',
   liveIn: 'Live on {applied}/{connected} gateways · revision {revision} · {time}',
   look: 'Look again',
@@ -19,7 +20,10 @@ export const publish = {
   reason: '{message} Object {id}, code {code}.',
   reasonKept: '{message} The version before it keeps serving. Object {id}, code {code}.',
   rejected: 'Rejected by {count|# gateway|# gateways} · revision {revision}',
+  rejectedHelp:
+    'Until they take it they serve what they had before, if anything. Change what the reason names and publish again; where it names nothing to change, look at the gateway.',
   sending: 'Saved as revision {revision}, on its way to the gateways',
+  toGateway: 'Look at {name}',
   toGateways: 'See the gateways',
   unpublished: 'Saved as revision {revision}, but not published yet.',
   unpublishedHelp:

@@ -21,6 +21,11 @@ export const errors: Translation<typeof en> = {
   'bus.no_receiver': '게이트웨이가 수신하고 있지 않습니다. 온라인인지 확인하십시오.',
   'bus.unavailable': 'Redis가 응답하지 않아 서비스끼리 통신할 수 없습니다. Redis가 동작하고 연결 가능한지 확인하십시오.',
   'fleet.unavailable': 'Redis가 응답하지 않아 게이트웨이 목록을 읽을 수 없습니다. 게이트웨이는 현재 설정으로 계속 동작합니다.',
+  'check.unavailable': '확인해 줄 게이트웨이가 없었으므로 게이트웨이만 찾을 수 있는 실수는 적용 후에 나타납니다.',
+  'publish.pending': '변경은 저장되었지만 Redis가 받지 않아 게이트웨이에 아직 전달되지 않았습니다. 자동으로 다시 시도합니다.',
+  'publish.views_pending': '변경은 저장되었지만 저장소가 응답하지 않아 목록에 아직 나타나지 않습니다. 자동으로 다시 시도합니다.',
+  'publish.unavailable':
+    'Redis가 응답하지 않습니다. 실행 중이며 연결되는지 확인하십시오. 변경은 보관되며 Redis가 응답하면 적용됩니다.',
   'publish.busy': '다른 사용자가 같은 항목을 계속 변경하고 있습니다. 다시 시도하십시오.',
   'publish.store_unavailable': '저장소가 응답하지 않아 변경된 내용이 없습니다. 저장소가 응답하면 다시 시도하십시오.',
   'publish.outcome_unknown':
@@ -45,6 +50,9 @@ export const errors: Translation<typeof en> = {
   'api.exists': 'ID가 {id}인 API가 이미 있습니다.',
   'listen.domain_invalid': '호스트 이름이 아닙니다. api.example.com과 같이 입력하십시오.',
   'upstream.targets_missing': '뒤에 있는 서비스를 입력하십시오.',
+  'upstream.unreachable':
+    '게이트웨이가 업스트림에 연결할 수 없습니다. 실행 중이고 연결을 받는지 확인하거나 이 API의 URL을 변경하십시오.',
+  'upstream.timeout': '업스트림이 제시간에 응답하지 않았습니다. 과부하인지 확인하거나 이 API의 제한 시간을 늘리십시오.',
   'auth.undecided': '호출자를 어떻게 인증할지, 또는 누구나 호출할 수 있음을 정하십시오.',
   'api.name_invalid': '이름에는 제어 문자나 앞뒤 공백을 넣을 수 없습니다.',
   'api.id_invalid': 'ID에는 a-z, 0-9, - 문자만 사용할 수 있습니다.',
@@ -63,6 +71,8 @@ export const errors: Translation<typeof en> = {
   'people.password_invalid': '비밀번호가 올바른 UTF-8이 아닙니다.',
   'people.password_wrong': '비밀번호가 올바르지 않습니다. 현재 비밀번호를 입력하십시오.',
   'people.time_zone_unknown': '알 수 없는 시간대입니다. Asia/Seoul과 같은 IANA 이름을 사용하십시오.',
+  'item.missing':
+    '이 게이트웨이가 Redis에서 읽은 내용이 적용한 내용과 다릅니다. 몇 초마다 자동으로 다시 읽습니다. 계속되면 이 게이트웨이와 Redis 사이의 네트워크를 확인하십시오.',
   'requests.no_archive':
     '이 대시보드에는 기록 위치가 설정되어 있지 않습니다. records.driver를 펌프의 싱크와 같이 sqlite 또는 mongodb로 설정하십시오.',
   'requests.unavailable': '{place}의 기록을 읽을 수 없습니다. 설정과 위치, 대시보드의 읽기 권한을 확인하십시오.',

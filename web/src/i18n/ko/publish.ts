@@ -8,6 +8,7 @@ export const publish: Translation<typeof en> = {
   howRedis: '{file} 파일의 {setting} 값을 이 대시보드가 쓰는 Redis로 지정합니다.',
   howStart: '{command} 명령으로 시작합니다. 구성은 스스로 불러옵니다.',
   late: '지금까지 게이트웨이 {applied}/{connected}에 적용됨 · 리비전 {revision}',
+  lateHelp: '확인하지 않은 게이트웨이는 응답하는 즉시 스스로 적용하며, 그때까지 가진 구성으로 서비스합니다.',
   live: '게이트웨이 {applied}/{connected}에 적용됨 · 리비전 {revision}',
   liveIn: '게이트웨이 {applied}/{connected}에 적용됨 · 리비전 {revision} · {time}',
   look: '다시 확인',
@@ -21,7 +22,10 @@ export const publish: Translation<typeof en> = {
   reason: '{message} 객체 {id}, 코드 {code}.',
   reasonKept: '{message} 이전 버전이 계속 서비스합니다. 객체 {id}, 코드 {code}.',
   rejected: '게이트웨이 {count}대가 거부함 · 리비전 {revision}',
+  rejectedHelp:
+    '받아들일 때까지 이전 구성이 있으면 그것으로 서비스합니다. 이유에 나온 항목을 고쳐 다시 적용하고, 고칠 항목이 없으면 게이트웨이를 확인하십시오.',
   sending: '리비전 {revision:으로/로} 저장됨, 게이트웨이에 적용하는 중',
+  toGateway: '{name} 보기',
   toGateways: '게이트웨이 보기',
   unpublished: '리비전 {revision:으로/로} 저장했지만 아직 적용되지 않았습니다.',
   unpublishedHelp:

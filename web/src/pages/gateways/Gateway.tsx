@@ -201,13 +201,14 @@ function Records({ node }: { node: Node }) {
 }
 
 function Rejected({ node }: { node: Node }) {
-  const { t } = useI18n()
+  const { t, find } = useI18n()
   if (!node.rejected?.length) return null
   return (
     <Card title={t('gateways.rejectedTitle')} aside={<span className="small muted">{t('gateways.rejectedHelp')}</span>} flush>
       <ul className={css.rejected}>
         {node.rejected.map((r) => {
           const to = objectPath(r.kind, r.id)
+          const said = find(`errors.${r.code}`)
           return (
             <li key={`${r.kind} ${r.id} ${r.code}`}>
               <header>
@@ -215,7 +216,7 @@ function Rejected({ node }: { node: Node }) {
                 {to ? <Link to={to}>{r.id}</Link> : r.id}
                 <span className="small muted">{t(r.kept ? 'gateways.servesBefore' : 'gateways.servesNothing')}</span>
               </header>
-              <p lang="en">{r.message}</p>
+              {said ? <p>{said}</p> : <p lang="en">{r.message}</p>}
               <code className="small muted">{r.code}</code>
             </li>
           )

@@ -9,7 +9,8 @@ import type { Question } from './tokens'
 const limit = 100
 /** So many rows fill a screen: up to there a search that ran out of time goes on by itself. */
 const fill = 40
-const every = 5_000
+/** A call shall stand in the list within three seconds, of which gateway and pump take most of one. */
+const every = 1_000
 
 type Pages = InfiniteData<RequestList, string>
 

@@ -7,10 +7,12 @@ import css from './Create.module.css'
 
 /** What came back through a gateway: status, time, headers and body. */
 export function Answer({ answer }: { answer: RunAnswer }) {
-  const { t, format } = useI18n()
+  const { t, find, format } = useI18n()
   if (answer.status === 0) return <Notice tone="bad">{t('newApi.runFailed', { error: answer.error ?? '' })}</Notice>
   const tone = answer.status < 400 ? 'ok' : answer.status < 500 ? 'warn' : 'bad'
   const shape = tone === 'ok' ? 'dot' : tone === 'warn' ? 'triangle' : 'square'
+  const refusal = answer.status >= 500 ? codeOf(answer.body) : undefined
+  const advice = refusal?.startsWith('upstream.') ? find(`errors.${refusal}`) : undefined
   return (
     <section className={css.answer} aria-label={t('newApi.runTitle')}>
       <div className={css.answerHead} role="status">
@@ -19,6 +21,7 @@ export function Answer({ answer }: { answer: RunAnswer }) {
         </StatusPill>
         <span className="muted">{format.duration(answer.ms)}</span>
       </div>
+      {advice && <Notice tone="warn">{advice}</Notice>}
       <div>
         <h3 className={css.small}>{t('newApi.headers')}</h3>
         <dl className={css.headers}>
@@ -54,5 +57,15 @@ function pretty({ body, bodyEncoding, headers }: RunAnswer): string {
     return JSON.stringify(JSON.parse(body), null, 2)
   } catch {
     return body
+  }
+}
+
+/** The code of an answer that the gateway made in the upstream's place. */
+function codeOf(body: string): string | undefined {
+  try {
+    const code: unknown = JSON.parse(body)?.code
+    return typeof code === 'string' ? code : undefined
+  } catch {
+    return undefined
   }
 }

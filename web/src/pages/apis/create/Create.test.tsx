@@ -131,6 +131,19 @@ test('a gateway that rejects says why', async () => {
   await show(<CreateApi />, { at: '/apis/new?created=orders&revision=9' })
   expect(await screen.findByText('Rejected by 1 gateway · revision 9')).toBeTruthy()
   expect(screen.getAllByText(/no such filter/).length).toBeGreaterThan(0)
+  expect(screen.getByText(/publish again/)).toBeTruthy()
+  expect(screen.getByRole('link', { name: 'Look at gw-1' }).getAttribute('href')).toBe('/gateways/g')
+})
+
+test('an upstream that does not answer a call is told with what to do', async () => {
+  const body = '{"status":502,"code":"upstream.unreachable"}'
+  const run = { status: 502, ms: 1, node: 'g', headers: [], body, bodyEncoding: 'utf-8', truncated: false }
+  answer({ ...answers, 'POST /apis/orders/run': run })
+  await show(<CreateApi />, { at: '/apis/new?created=orders&revision=9' })
+  const button = await screen.findByRole('button', { name: 'Run' })
+  await waitFor(() => expect(button.getAttribute('aria-disabled')).not.toBe('true'))
+  await userEvent.click(button)
+  expect(await screen.findByText(/See that it runs and listens/)).toBeTruthy()
 })
 
 test('a draft keeps no password, and an unreadable one is none', async () => {
