@@ -18,6 +18,7 @@ import css from './Shell.module.css'
 import { ShortcutHelp } from './ShortcutHelp'
 import { Top } from './Top'
 import { useShownTitle } from './title'
+import { useFound } from './useFound'
 
 /** The frame around every page of somebody who is signed in. */
 export function Shell() {
@@ -109,6 +110,8 @@ function JumpPalette({
   onHelp: () => void
 }) {
   const { t, language } = useI18n()
+  const [asked, setAsked] = useState('')
+  const found = useFound(open ? asked : '', go)
   const dark = useTheme() === 'dark'
   const other = language === 'ko' ? 'en' : 'ko'
   const group = t('shell.paletteActions')
@@ -125,6 +128,7 @@ function JumpPalette({
         note: p.go && prefs().shortcuts ? `g ${p.go}` : undefined,
         run: () => go(p.path),
       })),
+    ...found,
     {
       id: 'theme',
       group,
@@ -158,6 +162,7 @@ function JumpPalette({
       commands={commands}
       label={t('shell.palette')}
       placeholder={t('shell.palettePlaceholder')}
+      onSearch={setAsked}
     />
   )
 }

@@ -29,7 +29,7 @@ export const errors: Translation<typeof en> = {
   'store.unavailable': '설정 저장소가 응답하지 않습니다.',
   'key.store_unavailable': '저장소가 응답하지 않아 변경된 내용이 없습니다. 저장소가 응답하면 다시 시도하십시오.',
   'key.revoked': '폐기된 키입니다. 되돌릴 수 없으므로 새 키를 만드십시오.',
-  'key.secret_taken': '같은 비밀 값을 가진 키가 이미 있습니다. 다른 값을 사용하십시오.',
+  'key.secret_taken': '같은 비밀값을 가진 키가 이미 있습니다. 다른 값을 사용하십시오.',
   'precondition.stale': '다른 사용자가 그 사이에 변경했습니다. 현재 버전을 확인한 후 다시 변경하십시오.',
   'precondition.required': '변경한 버전 정보가 없습니다. 페이지를 다시 불러오십시오.',
   'route.not_found': '이 주소에는 아무것도 없습니다.',
