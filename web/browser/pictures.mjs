@@ -26,6 +26,7 @@ async function created(v, platform) {
     .getByLabel(/^리슨 경로/)
     .first()
     .fill('/order-history/')
+  await page.keyboard.press('Tab')
   await page.getByText('사용할 수 있음', { exact: true }).waitFor()
   await page.getByRole('button', { name: /만들고 적용/ }).click()
   await page.getByText(/게이트웨이 3\/3에 적용됨/).waitFor()
