@@ -19,6 +19,7 @@ import css from './Shell.module.css'
 import { ShortcutHelp } from './ShortcutHelp'
 import { Top } from './Top'
 import { useShownTitle } from './title'
+import { useFound } from './useFound'
 
 /** The frame around every page of somebody who is signed in. */
 export function Shell() {
@@ -116,6 +117,8 @@ function JumpPalette({
   onHelp: () => void
 }) {
   const { t, language } = useI18n()
+  const [asked, setAsked] = useState('')
+  const found = useFound(open ? asked : '', go)
   const dark = useTheme() === 'dark'
   const other = language === 'ko' ? 'en' : 'ko'
   const group = t('shell.paletteActions')
@@ -132,6 +135,7 @@ function JumpPalette({
         note: p.go && prefs().shortcuts ? `g ${p.go}` : undefined,
         run: () => go(p.path),
       })),
+    ...found,
     {
       id: 'theme',
       group,
@@ -165,6 +169,7 @@ function JumpPalette({
       commands={commands}
       label={t('shell.palette')}
       placeholder={t('shell.palettePlaceholder')}
+      onSearch={setAsked}
     />
   )
 }

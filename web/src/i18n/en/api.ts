@@ -14,7 +14,7 @@ export const api = {
   noGateway: 'No gateway',
   open: 'Open',
   copyUrl: 'the URL',
-  facts: 'Facts',
+  facts: 'Details',
   listenPath: 'Listen path',
   domains: 'Domains',
   anyHost: 'Any host',

@@ -107,8 +107,6 @@ export const errors = {
   'bus.stale': 'The gateway refused the command, since its clock and the dashboard’s differ. Set both by NTP.',
   'bus.too_large': 'This is too large to be sent to a gateway. Make it smaller.',
   'bus.unknown_command': 'The gateway does not know this command. Update it to the dashboard’s release.',
-  'check.unavailable':
-    'No gateway was there to compile this, so a mistake that only a gateway finds would show after publishing.',
   'document.invalid': 'The document is not valid JSON.',
   duplicate_field: 'A name stands twice in this object. Keep one.',
   duplicate_item: 'This stands twice in the list. Keep one.',

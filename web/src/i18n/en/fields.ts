@@ -5,7 +5,7 @@
 export const fields = {
   name: 'Name',
   description: 'Description',
-  id: 'Id',
+  id: 'ID',
   state: 'State',
   'state=active': 'Active',
   'state=disabled': 'Disabled',
@@ -61,7 +61,7 @@ export const fields = {
   'upstream.connections.queue': 'Calls that may wait',
   'upstream.connections.queue?': 'One more is answered with 503.',
   endpoints: 'Endpoints',
-  'endpoints.id': 'Id',
+  'endpoints.id': 'ID',
   'endpoints.id?': 'Names it in rights and records. Made from method and path if empty.',
   'endpoints.methods': 'Methods',
   'endpoints.methods?': 'Enter or a comma adds one.',

@@ -12,7 +12,7 @@ export const revisions = {
   deleted: 'Deleted {name}',
   diff: 'JSON diff',
   diffOf: 'Lines of {name} before and after',
-  empty: 'No revision yet',
+  empty: 'No revisions yet',
   emptyHelp:
     'Every change of an API or a policy is kept as a numbered revision, with its author. Create an API to make the first one.',
   emptyAction: 'Create an API',
@@ -38,6 +38,7 @@ export const revisions = {
   published: 'Published',
   removed: 'Removed',
   same: 'Only the writing changed: spaces or the order of fields.',
+  sub: 'Every change of an API or a policy, newest first.',
   theApi: 'API {id}',
   thePolicy: 'policy {id}',
   title: 'Revisions',

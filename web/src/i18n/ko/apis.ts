@@ -27,6 +27,7 @@ export const apis: Translation<typeof en> = {
   search: '이름, 경로, 도메인, 업스트림, ID, 태그 검색',
   signature: '서명',
   state: '상태',
+  sub: '게이트웨이가 제공하는 API와 그 뒤의 서비스입니다.',
   stateActive: '켜짐',
   stateDisabled: '꺼짐',
   title: 'API',

@@ -21,7 +21,6 @@ export const errors: Translation<typeof en> = {
   'bus.no_receiver': '게이트웨이가 수신하고 있지 않습니다. 온라인인지 확인하십시오.',
   'bus.unavailable': 'Redis가 응답하지 않아 서비스끼리 통신할 수 없습니다. Redis가 동작하고 연결 가능한지 확인하십시오.',
   'fleet.unavailable': 'Redis가 응답하지 않아 게이트웨이 목록을 읽을 수 없습니다. 게이트웨이는 현재 설정으로 계속 동작합니다.',
-  'check.unavailable': '확인해 줄 게이트웨이가 없었으므로 게이트웨이만 찾을 수 있는 실수는 적용 후에 나타납니다.',
   'publish.pending': '변경은 저장되었지만 Redis가 받지 않아 게이트웨이에 아직 전달되지 않았습니다. 자동으로 다시 시도합니다.',
   'publish.views_pending': '변경은 저장되었지만 저장소가 응답하지 않아 목록에 아직 나타나지 않습니다. 자동으로 다시 시도합니다.',
   'publish.unavailable':
@@ -34,7 +33,7 @@ export const errors: Translation<typeof en> = {
   'store.unavailable': '설정 저장소가 응답하지 않습니다.',
   'key.store_unavailable': '저장소가 응답하지 않아 변경된 내용이 없습니다. 저장소가 응답하면 다시 시도하십시오.',
   'key.revoked': '폐기된 키입니다. 되돌릴 수 없으므로 새 키를 만드십시오.',
-  'key.secret_taken': '같은 비밀 값을 가진 키가 이미 있습니다. 다른 값을 사용하십시오.',
+  'key.secret_taken': '같은 비밀값을 가진 키가 이미 있습니다. 다른 값을 사용하십시오.',
   'precondition.stale': '다른 사용자가 그 사이에 변경했습니다. 현재 버전을 확인한 후 다시 변경하십시오.',
   'precondition.required': '변경한 버전 정보가 없습니다. 페이지를 다시 불러오십시오.',
   'route.not_found': '이 주소에는 아무것도 없습니다.',

@@ -16,7 +16,7 @@ export const gateways: Translation<typeof en> = {
   current: '리비전 {revision} · {current}/{all}',
   dropped: '기록 {count}건 유실',
   droppedHelp: '이 게이트웨이가 시작된 이후의 수입니다. Redis가 받지 못했고 디스크에 여유가 없었습니다.',
-  empty: '연결된 게이트웨이 없음',
+  empty: '연결된 게이트웨이가 없습니다',
   emptyHelp:
     '게이트웨이는 API 클라이언트의 호출에 응답합니다. 서버에서 Redis 주소와 이 플랫폼의 키를 지정하여 sluice-gateway를 시작하면 여기에 자동으로 나타납니다.',
   emptyKeys:
@@ -44,7 +44,7 @@ export const gateways: Translation<typeof en> = {
   one: '게이트웨이',
   pumps: '펌프',
   pumpsEmpty:
-    '지난 24시간 동안 확인된 펌프가 없습니다. 게이트웨이의 기록은 정해진 한도까지 Redis에 보관되며, 펌프가 실행되기 전에는 조회할 수 없습니다.',
+    '최근 24시간 동안 확인된 펌프가 없습니다. 게이트웨이의 기록은 정해진 한도까지 Redis에 보관되며, 펌프가 실행되기 전에는 조회할 수 없습니다.',
   redis: 'Redis',
   redisOk: '응답함',
   rejected: '객체 {count}개 거부됨',
@@ -67,6 +67,7 @@ export const gateways: Translation<typeof en> = {
   sourceNone: '없음',
   started: '시작',
   state: '상태',
+  sub: '호출에 응답하는 게이트웨이와 각각이 실행하는 리비전입니다.',
   title: '게이트웨이',
   unknown: '알 수 없는 게이트웨이입니다',
   unknownHelp: '24시간 동안 소식이 없는 게이트웨이와 펌프는 목록에서 사라집니다. 다시 시작하면 나타납니다.',

@@ -2,7 +2,7 @@ import type { publish as en } from '../en/publish'
 import type { Translation } from '../types'
 
 export const publish: Translation<typeof en> = {
-  failed: '리비전 {revision:으로/로} 저장했습니다. 어느 게이트웨이에 적용되었는지는 지금 읽을 수 없습니다.',
+  failed: '리비전 {revision:으로/로} 저장했습니다. 어느 게이트웨이에 적용되었는지는 지금 확인할 수 없습니다.',
   gateways: '게이트웨이',
   howKeys: '대시보드의 키 폴더에서 {files} 파일을 게이트웨이의 키 폴더로 복사합니다.',
   howRedis: '{file} 파일의 {setting} 값을 이 대시보드가 쓰는 Redis로 지정합니다.',

@@ -40,6 +40,7 @@ export const revisions: Translation<typeof en> = {
   published: '적용됨',
   removed: '삭제',
   same: '공백이나 필드 순서 등 표기만 바뀌었습니다.',
+  sub: 'API와 정책의 모든 변경을 최신순으로 표시합니다.',
   theApi: 'API {id}',
   thePolicy: '정책 {id}',
   title: '변경 이력',

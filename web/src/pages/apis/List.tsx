@@ -39,7 +39,7 @@ export default function Apis() {
   )
   return (
     <>
-      <PageHeader title={t('apis.title')} actions={add} />
+      <PageHeader title={t('apis.title')} sub={t('apis.sub')} actions={add} />
       <Card flush>
         <FilterBar
           placeholder={t('apis.search')}

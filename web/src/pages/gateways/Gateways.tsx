@@ -44,6 +44,7 @@ export default function Gateways() {
     <>
       <PageHeader
         title={t('gateways.title')}
+        sub={t('gateways.sub')}
         state={
           sum.all > 0 && (
             <StatusPill tone={sum.tone} shape={sum.tone === 'ok' ? 'dot' : sum.tone === 'bad' ? 'square' : 'triangle'}>
@@ -143,8 +144,7 @@ function useColumns(status: PublishStatus | undefined): Column<Node>[] {
     {
       id: 'revision',
       header: t('gateways.revision'),
-      width: '76px',
-      align: 'end',
+      width: '84px',
       cell: (n) =>
         n.expected > n.generation
           ? t('gateways.revisionTo', { from: String(n.generation), to: String(n.expected) })
@@ -162,6 +162,9 @@ function useColumns(status: PublishStatus | undefined): Column<Node>[] {
         return <span title={t('gateways.appliedAfter', { ago, time: format.duration(at.ms) })}>{ago}</span>
       },
     },
+    { id: 'group', header: t('gateways.group'), width: '76px', from: 1050, cell: (n) => n.group || 'default' },
+    { id: 'version', header: t('gateways.version'), width: '80px', from: 1140, cell: (n) => <code>{n.version}</code> },
+    { id: 'source', header: t('gateways.source'), width: '56px', from: 1210, cell: (n) => sourceText(n, t) },
     {
       id: 'rps',
       header: t('gateways.rps'),
@@ -194,9 +197,6 @@ function useColumns(status: PublishStatus | undefined): Column<Node>[] {
       from: 960,
       cell: (n) => (away(n) ? '–' : format.duration(age(n.startedAt, now))),
     },
-    { id: 'group', header: t('gateways.group'), width: '76px', from: 1050, cell: (n) => n.group || 'default' },
-    { id: 'version', header: t('gateways.version'), width: '80px', from: 1140, cell: (n) => <code>{n.version}</code> },
-    { id: 'source', header: t('gateways.source'), width: '56px', from: 1210, cell: (n) => sourceText(n, t) },
     {
       id: 'attention',
       header: t('gateways.attention'),

@@ -12,7 +12,7 @@ import { Button } from '../../ui/Button'
 import { CopyText } from '../../ui/Code'
 import { DataTable } from '../../ui/DataTable'
 import { EditIcon } from '../../ui/icons'
-import { LinkButton } from '../../ui/Link'
+import { Link } from '../../ui/Link'
 import { Card, Columns, Facts, PageHeader, Stack } from '../../ui/Page'
 import { EmptyState, ErrorState, Notice, Skeleton } from '../../ui/States'
 import { useShortcuts } from '../../ui/shortcuts'
@@ -193,11 +193,7 @@ function LastRequests({ id }: { id: string }) {
     <Card
       flush
       title={t('keys.lastRequests')}
-      aside={
-        <LinkButton small to={`/requests?q=${encodeURIComponent(`key:${id}`)}&range=24h`}>
-          {t('keys.allRequests')}
-        </LinkButton>
-      }
+      aside={<Link to={`/requests?q=${encodeURIComponent(`key:${id}`)}&range=24h`}>{t('keys.allRequests')}</Link>}
     >
       {off ? (
         <EmptyState title={t('keys.noRecords')}>{t('errors.requests.no_archive')}</EmptyState>

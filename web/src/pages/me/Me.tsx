@@ -1,6 +1,5 @@
-import { useEffect, useState } from 'react'
+import { lazy, Suspense, useEffect, useState } from 'react'
 import { explain } from '../../api/errors'
-import { PasswordForm } from '../../form/PasswordForm'
 import { type I18n, useI18n } from '../../i18n'
 import { formats } from '../../i18n/format'
 import { languageName } from '../../layout/language'
@@ -11,9 +10,12 @@ import { Button } from '../../ui/Button'
 import { RadioCards, Switch } from '../../ui/Choice'
 import { Card, Columns, Facts, PageHeader, Row, Stack } from '../../ui/Page'
 import { type Option, Select } from '../../ui/Select'
-import { ErrorNotice, Notice } from '../../ui/States'
+import { ErrorNotice, Notice, Skeleton } from '../../ui/States'
 import { TextInput } from '../../ui/TextInput'
 import { toast } from '../../ui/Toast'
+
+/** The last part of the page; what checks its fields is fetched behind the rest. */
+const PasswordForm = lazy(() => import('../../form/PasswordForm').then((m) => ({ default: m.PasswordForm })))
 
 /** One's own profile: who one is, how the console looks and speaks, the password. */
 export default function Me() {
@@ -203,12 +205,14 @@ function Password() {
     <Card title={t('me.password')}>
       <Stack>
         {done ? <Notice tone="ok">{t('me.passwordChanged')}</Notice> : <p className="muted">{t('me.passwordEnds')}</p>}
-        <PasswordForm
-          login={user.login}
-          oldLabel={t('me.passwordOld')}
-          action={t('me.passwordChange')}
-          onDone={() => setDone(true)}
-        />
+        <Suspense fallback={<Skeleton height={280} />}>
+          <PasswordForm
+            login={user.login}
+            oldLabel={t('me.passwordOld')}
+            action={t('me.passwordChange')}
+            onDone={() => setDone(true)}
+          />
+        </Suspense>
       </Stack>
     </Card>
   )

@@ -6,26 +6,9 @@ import { cx } from '../../ui/cx'
 import { Link } from '../../ui/Link'
 import { StatusPill } from '../../ui/Status'
 import { attention, nodePath } from '../gateways/fleet'
+import { StatusCode, span } from '../requests/Cells'
 import { authorText, changesText } from '../revisions/words'
 import css from './Overview.module.css'
-
-/** A status of HTTP: told apart by its shape too. */
-function Status({ status }: { status: number }) {
-  const { t } = useI18n()
-  const [shape, tone] =
-    status === 0
-      ? (['ring', 'off'] as const)
-      : status >= 500
-        ? (['square', 'bad'] as const)
-        : status >= 400
-          ? (['triangle', 'warn'] as const)
-          : (['dot', 'ok'] as const)
-  return (
-    <StatusPill shape={shape} tone={tone}>
-      {status || t('overview.noAnswer')}
-    </StatusPill>
-  )
-}
 
 /** Requests in one line each, those that failed above. */
 export function Requests({ failed, latest }: { failed: RequestSummary[]; latest: RequestSummary[] }) {
@@ -43,13 +26,13 @@ export function Requests({ failed, latest }: { failed: RequestSummary[]; latest:
         {g.items.map((r) => (
           <li key={r.id}>
             <Link to={`/requests/${encodeURIComponent(r.id)}`} look="bare" className={cx(css.entry, css.request)}>
-              <Status status={r.status} />
+              <StatusCode status={r.status} />
               <code>{r.method}</code>
               <code className="truncate" title={`${r.host}${r.path}`}>
                 {r.path}
               </code>
-              <span className={cx(css.wide, 'truncate', 'muted')}>{r.api?.name ?? r.api?.id ?? r.refusal ?? ''}</span>
-              <span className={cx(css.right, css.wide)}>{format.duration(r.totalMs)}</span>
+              <span className={cx(css.wide, 'truncate', 'muted')}>{r.api?.name ?? r.api?.id ?? t('requests.noApi')}</span>
+              <span className={cx(css.right, css.wide)}>{span(r.totalMs, format)}</span>
               <span className={css.right}>{format.ago(r.at, now)}</span>
             </Link>
           </li>

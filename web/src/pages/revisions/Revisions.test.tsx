@@ -52,7 +52,7 @@ it('asks for one object’s history and offers the whole', async () => {
 it('says what revisions are where there is none; who may not write is not asked to', async () => {
   answer({ 'GET /revisions': list() })
   await show(<Revisions />, { session: { ...admin, permissions: ['revisions:read'] } })
-  expect(await screen.findByRole('heading', { name: 'No revision yet' })).toBeTruthy()
+  expect(await screen.findByRole('heading', { name: 'No revisions yet' })).toBeTruthy()
   expect(screen.queryByRole('link', { name: 'Create an API' })).toBeNull()
 })
 

@@ -51,13 +51,13 @@ export default function Revisions() {
       width: '84px',
       cell: (r) => <span className={css.number}>{String(r.revision)}</span>,
     },
-    { id: 'change', header: t('revisions.change'), width: 'minmax(140px, 2.4fr)', cell: (r) => <What changes={r.changes} /> },
+    { id: 'change', header: t('revisions.change'), width: 'minmax(140px, 2fr)', cell: (r) => <What changes={r.changes} /> },
     {
       id: 'author',
       header: t('revisions.author'),
-      width: 'minmax(100px, 1.2fr)',
+      width: 'minmax(100px, 1.6fr)',
       from: 520,
-      cell: (r) => authorText(r.author, i18n),
+      cell: (r) => <span title={authorText(r.author, i18n)}>{authorText(r.author, i18n)}</span>,
     },
     {
       id: 'note',
@@ -79,7 +79,7 @@ export default function Revisions() {
   ]
   return (
     <>
-      <PageHeader title={t('revisions.title')} />
+      <PageHeader title={t('revisions.title')} sub={t('revisions.sub')} />
       <Card flush>
         {one && (
           <div className={css.only}>

@@ -17,6 +17,7 @@ import { Select } from '../../../ui/Select'
 import { EmptyState, ErrorNotice, ErrorState, Notice, Skeleton } from '../../../ui/States'
 import { StatusPill } from '../../../ui/Status'
 import { PasswordInput, TextArea, TextInput } from '../../../ui/TextInput'
+import { StatusCode, span } from '../../requests/Cells'
 import css from './Api.module.css'
 import type { Version } from './draft'
 import type { Facts } from './facts'
@@ -252,14 +253,9 @@ function LastRequests({ id }: { id: string }) {
                   </Link>
                 </td>
                 <td>
-                  <StatusPill
-                    shape={r.status >= 500 || r.status === 0 ? 'square' : r.status >= 400 ? 'triangle' : 'dot'}
-                    tone={r.status >= 500 || r.status === 0 ? 'bad' : r.status >= 400 ? 'warn' : 'ok'}
-                  >
-                    {r.status || '–'}
-                  </StatusPill>
+                  <StatusCode status={r.status} />
                 </td>
-                <td className={css.end}>{format.duration(r.totalMs)}</td>
+                <td className={css.end}>{span(r.totalMs, format)}</td>
               </tr>
             ))}
           </tbody>
