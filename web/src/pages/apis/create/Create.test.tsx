@@ -140,9 +140,9 @@ test('an upstream that does not answer a call is told with what to do', async ()
   const run = { status: 502, ms: 1, node: 'g', headers: [], body, bodyEncoding: 'utf-8', truncated: false }
   answer({ ...answers, 'POST /apis/orders/run': run })
   await show(<CreateApi />, { at: '/apis/new?created=orders&revision=9' })
-  const button = await screen.findByRole('button', { name: 'Run' })
-  await waitFor(() => expect(button.getAttribute('aria-disabled')).not.toBe('true'))
-  await userEvent.click(button)
+  const button = () => screen.getByRole('button', { name: 'Run' })
+  await waitFor(() => expect(button().getAttribute('aria-disabled')).not.toBe('true'))
+  await userEvent.click(button())
   expect(await screen.findByText(/See that it runs and listens/)).toBeTruthy()
 })
 
