@@ -143,7 +143,7 @@ export const errors = {
   'probe.timeout_invalid': 'The time limit is a duration such as 5s.',
   'publish.store_turned_back':
     'The store was put back to an older copy, so nothing is changed. Restore a newer copy, or start the dashboards again.',
-  'query.invalid': 'A value in the address cannot be read. Clear the filters.',
+  'query.invalid': 'The value of “{name}” cannot be read. Change it, or clear the filters.',
   'query.repeated': 'A parameter stands twice in the address.',
   'query.unknown': 'The address has a parameter that is not known here.',
   'revision.note_invalid': 'The note must have at most 500 characters.',

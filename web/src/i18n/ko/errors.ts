@@ -141,7 +141,7 @@ export const errors: Translation<typeof en> = {
   'probe.timeout_invalid': '제한 시간은 5s와 같은 기간이어야 합니다.',
   'publish.store_turned_back':
     '저장소가 이전 사본으로 되돌려져 변경하지 않았습니다. 더 최신 사본을 복원하거나 대시보드를 다시 시작하십시오.',
-  'query.invalid': '주소의 값을 읽을 수 없습니다. 필터를 지우십시오.',
+  'query.invalid': '“{name}” 값을 읽을 수 없습니다. 값을 고치거나 필터를 지우십시오.',
   'query.repeated': '주소에 같은 매개변수가 두 번 있습니다.',
   'query.unknown': '주소에 알 수 없는 매개변수가 있습니다.',
   'revision.note_invalid': '메모는 500자 이하여야 합니다.',

@@ -65,13 +65,19 @@ it('goes on by itself when the search ran out of time, until it is told to stop'
   expect(asked).toBe(2)
 })
 
-it('a refusal of the search is shown with its code', async () => {
+it('a refusal of the search names the condition', async () => {
   answer({
     'GET /requests': new Response(
-      JSON.stringify({ type: 'about:blank', title: 'status is a status code such as 404', status: 400, code: 'query.invalid' }),
+      JSON.stringify({
+        type: 'about:blank',
+        title: 'status is a status code such as 404',
+        status: 400,
+        code: 'query.invalid',
+        params: { name: 'status' },
+      }),
       { status: 400, headers: { 'Content-Type': 'application/problem+json' } },
     ),
   })
   await show(<Requests />, { at: '/requests?q=status:x' })
-  expect(await screen.findByText(/status is a status code such as 404/i)).toBeTruthy()
+  expect(await screen.findByText(/value of “status” cannot be read/)).toBeTruthy()
 })
