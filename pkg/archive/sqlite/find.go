@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 
@@ -84,6 +85,10 @@ func (a *Archive) read(ctx context.Context, d archive.Day, f func(*sql.DB) error
 		return nil
 	}
 	if strings.Contains(err.Error(), "no such table: records") {
+		return nil
+	}
+	// a second connection to a file that went after the first one was opened
+	if _, gone := os.Stat(a.path(d)); errors.Is(gone, fs.ErrNotExist) {
 		return nil
 	}
 	return err
