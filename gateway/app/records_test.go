@@ -129,7 +129,8 @@ func TestCallsReachTheStreams(t *testing.T) {
 	if e.Request == nil || string(e.Request.Body) != `{"pin":"***","a":1}` || e.Request.Truncated || !slices.Contains(e.Request.Header, record.Field{Name: "Authorization", Value: "***"}) {
 		t.Errorf("%+v", e.Request)
 	}
-	if e.Response == nil || string(e.Response.Body) != "origin" || e.Response.Truncated {
+	// plain text: a mask with paths cannot tell what is in it
+	if e.Response == nil || len(e.Response.Body) != 0 || e.Response.Size != 6 || e.Response.Truncated {
 		t.Errorf("%+v", e.Response)
 	}
 	beats, err := fleet.NewReader(b.redis.Client(), b.keys).List(testenv.Context(t, 5*time.Second))
