@@ -115,6 +115,8 @@ export class Visitor {
 
   /** Faults of accessibility, of WCAG 2.2 AA and of best practice. */
   async axe(where) {
+    // Colours that are on their way from one state to the next are neither's.
+    await this.page.waitForFunction(() => document.getAnimations().every((a) => a.playState !== 'running'))
     // By the debugging protocol, which the page's policy does not bind.
     if (!(await this.page.evaluate(() => 'axe' in window))) await this.page.evaluate(axe)
     const found = await this.page.evaluate(async () => {

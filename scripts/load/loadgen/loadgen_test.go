@@ -97,7 +97,7 @@ func TestRequestsCarryHeadersAndBody(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	r, err := Run(t.Context(), Options{URL: s.URL + "/p?a=b", Method: "POST", Header: []string{"Authorization: x"}, Body: []byte("payload"), Length: 30 * time.Millisecond})
+	r, err := Run(t.Context(), Options{URL: s.URL + "/p?a=b", Method: "POST", Header: []string{"Authorization: x"}, Body: []byte("payload"), Length: 300 * time.Millisecond})
 	if err != nil || r.Requests == 0 || r.Good() != r.Requests {
 		t.Errorf("%+v (%v)", r, err)
 	}
@@ -106,18 +106,18 @@ func TestRequestsCarryHeadersAndBody(t *testing.T) {
 func TestFailuresAreCountedByKind(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer s.Close()
-	r, err := Run(t.Context(), Options{URL: s.URL, Length: 30 * time.Millisecond})
+	r, err := Run(t.Context(), Options{URL: s.URL, Length: 300 * time.Millisecond})
 	if err != nil || r.Errors["closed"] != r.Requests || r.Requests == 0 {
 		t.Errorf("an origin that hangs up: %+v (%v)", r, err)
 	}
 	s.Close()
-	r, err = Run(t.Context(), Options{URL: s.URL, Length: 10 * time.Millisecond})
+	r, err = Run(t.Context(), Options{URL: s.URL, Length: 200 * time.Millisecond})
 	if err != nil || r.Errors["dial"] != r.Requests || r.Requests == 0 {
 		t.Errorf("an origin that is gone: %+v (%v)", r, err)
 	}
 	stuck := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer stuck.Close()
-	r, err = Run(t.Context(), Options{URL: stuck.URL, Length: 10 * time.Millisecond, Timeout: 50 * time.Millisecond})
+	r, err = Run(t.Context(), Options{URL: stuck.URL, Length: 200 * time.Millisecond, Timeout: 50 * time.Millisecond})
 	if err != nil || r.Errors["timeout"] != r.Requests || r.Requests == 0 {
 		t.Errorf("an origin that is stuck: %+v (%v)", r, err)
 	}

@@ -53,7 +53,7 @@ export default async function zonesOf(browser, env) {
     await v.go(`/keys/${key.id}`)
     await page.getByRole('button', { name: 'Edit', exact: true }).waitFor()
     await save(async () => {
-      await page.getByRole('radio', { name: 'At a time of your choice' }).check()
+      await page.getByRole('radio', { name: 'On a date' }).check()
       await page.locator('input[type="datetime-local"]').fill('2031-03-01T23:15')
     })
     const first = await expiry()
