@@ -51,7 +51,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"-Xmx2g", "-XX:+UseSerialGC", "-jar", jar, "--port", strconv.Itoa(o.Port)}
+	args := []string{"-Xmx3g", "-XX:+UseSerialGC", "-jar", jar, "--port", strconv.Itoa(o.Port)}
 	if o.Data != "" {
 		args = append(args, "--data", o.Data)
 	}
