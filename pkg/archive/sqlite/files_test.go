@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/archive"
 	"github.com/sluice-gateway/sluice/pkg/archive/sqlite"
 	"github.com/sluice-gateway/sluice/pkg/record"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
 // today is in the middle of the day on which a test begins, so that no test crosses
@@ -132,7 +133,7 @@ func openFiles(t *testing.T, dir string) (n int) {
 	t.Helper()
 	links, err := filepath.Glob("/proc/self/fd/*")
 	if err != nil || len(links) == 0 {
-		t.Skip("this system does not tell which files are open")
+		testenv.Missing(t, "proc", "run it where /proc tells which files are open")
 	}
 	for _, l := range links {
 		if to, err := os.Readlink(l); err == nil && strings.HasPrefix(to, dir) {
