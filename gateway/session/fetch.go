@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/filter/auth/key"
 	"github.com/sluice-gateway/sluice/pkg/fault"
@@ -25,7 +26,7 @@ type call struct {
 }
 
 // fetch asks Redis, once for all who want the same key at the same time.
-func (l *Lookup) fetch(ctx context.Context, s *shard, hash string) (*item, error) {
+func (l *Lookup) fetch(ctx context.Context, s *shard, hash string, budget time.Duration) (*item, error) {
 	c, leader := s.join(hash)
 	if !leader {
 		select {
@@ -41,19 +42,19 @@ func (l *Lookup) fetch(ctx context.Context, s *shard, hash string) (*item, error
 		}
 		s.leave(hash, c)
 	}()
-	c.it, c.err = l.ask(ctx, s, hash)
+	c.it, c.err = l.ask(ctx, s, hash, budget)
 	return c.it, c.err
 }
 
 // ask makes the call and takes its answer into the cache.
-func (l *Lookup) ask(ctx context.Context, s *shard, hash string) (*item, error) {
+func (l *Lookup) ask(ctx context.Context, s *shard, hash string, budget time.Duration) (*item, error) {
 	if !l.breaker.allow(l.o.Now()) {
 		return nil, errBreaker
 	}
 	answered := false
 	defer func() { l.breaker.report(answered, l.o.Now()) }()
 	// Not the first caller's to cancel: others wait for the same answer.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.o.Budget)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), budget)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
 		it, err := l.askOnce(ctx, s, hash)

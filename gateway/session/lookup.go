@@ -52,8 +52,12 @@ type Options struct {
 	// UnknownSize bounds the unknown keys kept, apart from the others, so that made-up
 	// keys drive out no real ones. Default: 20 000.
 	UnknownSize int
-	// Budget is the time for one call to Redis. Default: 20 ms.
+	// Budget is the time for one question to Redis about a key that is kept, and can be
+	// used as it is when no answer comes. Default: 20 ms.
 	Budget time.Duration
+	// FirstBudget is the same for a key that is not kept: without an answer its caller
+	// is turned away. Default: 250 ms.
+	FirstBudget time.Duration
 	// Complete tells whether Redis holds every key: it does not after it was emptied,
 	// until the dashboard has repaired it. While it does not, unknown keys cannot be
 	// judged. Nil: it always does.
@@ -72,6 +76,7 @@ func (o *Options) fill() {
 	set(&o.UnknownTTL, 2*time.Second)
 	set(&o.StaleIfError, time.Hour)
 	set(&o.Budget, 20*time.Millisecond)
+	set(&o.FirstBudget, 250*time.Millisecond)
 	if o.Size <= 0 {
 		o.Size = 100_000
 	}
@@ -129,7 +134,11 @@ func (l *Lookup) Session(ctx context.Context, secret string) (*access.Session, e
 		return nil, key.ErrUnknown
 	}
 	l.counts.misses.Add(1)
-	it, err := l.fetch(ctx, s, hash)
+	budget := l.o.FirstBudget
+	if known == isKnown && it.usable(now, l.o.StaleIfError) {
+		budget = l.o.Budget
+	}
+	it, err := l.fetch(ctx, s, hash, budget)
 	switch {
 	case err == nil:
 		return l.session(it), nil

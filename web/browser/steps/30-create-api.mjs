@@ -52,8 +52,10 @@ function form(page, w) {
     create: () => page.getByRole('button', { name: w.create }).click(),
     live: () => page.getByText(w.live).waitFor(),
     run: async () => {
+      const came = page.waitForResponse((r) => r.url().endsWith('/run'))
       await page.getByRole('button', { name: w.run, exact: true }).click()
-      const answer = page.getByRole('region', { name: w.answer })
+      await came
+      const answer = page.locator(`section[aria-label="${w.answer}"][aria-busy="false"]`)
       await answer.waitFor()
       return answer.getByRole('status').innerText()
     },

@@ -29,7 +29,7 @@ export default async function api(browser, env) {
   await page.getByText(/Live on 3\/3 gateways/).waitFor()
   await v.axe('api overview')
   await page.getByRole('button', { name: 'Run', exact: true }).click()
-  await page.getByText(/^200 in /).waitFor()
+  await page.getByRole('region', { name: 'Answer' }).getByText('200', { exact: true }).waitFor()
   await v.shot('api-run', true)
 
   // A form that was opened and left changes nothing; what it cannot show is listed.

@@ -65,12 +65,6 @@ export const api: Translation<typeof en> = {
   curlNoAddress:
     '주소를 알려 주는 게이트웨이가 없습니다. GATEWAY를 게이트웨이의 호스트와 포트로 설정하거나 도메인 뒤에 포트를 붙이십시오.',
   answer: '응답',
-  noAnswer: '응답이 없습니다: {reason}',
-  answerTime: '{status}, {time}',
-  headers: '헤더',
-  truncated: '처음 64 KiB만 표시합니다.',
-  binary: '본문이 텍스트가 아니어서 base64로 표시합니다.',
-  emptyBody: '본문이 비어 있습니다.',
   requests: '최근 요청',
   allRequests: '모든 요청',
   noRequests: '아직 요청이 없습니다',

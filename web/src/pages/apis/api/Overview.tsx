@@ -18,6 +18,7 @@ import { EmptyState, ErrorNotice, ErrorState, Notice, Skeleton } from '../../../
 import { StatusPill } from '../../../ui/Status'
 import { PasswordInput, TextArea, TextInput } from '../../../ui/TextInput'
 import { StatusCode, span } from '../../requests/Cells'
+import { Answer } from '../Answer'
 import css from './Api.module.css'
 import type { Version } from './draft'
 import type { Facts } from './facts'
@@ -127,7 +128,6 @@ function Try({ id, version, facts, base, told }: { id: string; version: Version;
   const [done, setDone] = useState<{ answer?: RunAnswer; error?: unknown } | null>(null)
   const run = async () => {
     setBusy(true)
-    setDone(null)
     try {
       const { headers, query } = withKey(key ? keyPlaceOf(version.value) : undefined, key)
       const answer = await call('POST /apis/{id}/run', {
@@ -184,29 +184,9 @@ function Try({ id, version, facts, base, told }: { id: string; version: Version;
           </Stack>
         </form>
         {done?.error !== undefined && <ErrorNotice error={done.error} />}
-        {done?.answer && <Answer answer={done.answer} />}
+        {done?.answer && <Answer answer={done.answer} old={busy} />}
       </Stack>
     </Card>
-  )
-}
-
-function Answer({ answer: a }: { answer: RunAnswer }) {
-  const { t, format } = useI18n()
-  if (a.status === 0) return <Notice tone="bad">{t('api.noAnswer', { reason: a.error ?? '' })}</Notice>
-  const tone = a.status < 300 ? 'ok' : a.status < 400 ? 'info' : a.status < 500 ? 'warn' : 'bad'
-  const shape = a.status < 400 ? 'dot' : a.status < 500 ? 'triangle' : 'square'
-  return (
-    <Stack>
-      <div role="status">
-        <StatusPill shape={shape} tone={tone}>
-          {t('api.answerTime', { status: String(a.status), time: format.duration(a.ms) })}
-        </StatusPill>
-      </div>
-      <CodeBlock label={t('api.headers')} text={a.headers.map((h) => h.join(': ')).join('\n')} />
-      {a.bodyEncoding === 'base64' && a.body && <p className="small muted">{t('api.binary')}</p>}
-      {a.body ? <CodeBlock label={t('api.body')} text={a.body} wrap /> : <p className="small muted">{t('api.emptyBody')}</p>}
-      {a.truncated && <p className="small muted">{t('api.truncated')}</p>}
-    </Stack>
   )
 }
 

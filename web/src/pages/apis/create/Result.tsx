@@ -16,7 +16,7 @@ import { Card, PageHeader, Stack } from '../../../ui/Page'
 import { ErrorNotice, Notice } from '../../../ui/States'
 import { TextInput } from '../../../ui/TextInput'
 import { AccessBadge } from '../AccessBadge'
-import { Answer } from './Answer'
+import { Answer } from '../Answer'
 import css from './Create.module.css'
 
 interface ResultProps {
@@ -125,7 +125,7 @@ function TryIt({ api, publish }: { api: API; publish: Publish }) {
         </div>
         <CodeBlock label={t('newApi.curl')} text={callWith(object, base + path, made?.secret)} wrap />
         <ErrorNotice error={error} />
-        {answer && <Answer answer={answer} />}
+        {answer && <Answer answer={answer} old={busy} />}
       </Stack>
     </Card>
   )

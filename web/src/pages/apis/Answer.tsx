@@ -1,12 +1,12 @@
-import type { RunAnswer } from '../../../api/schema'
-import { useI18n } from '../../../i18n'
-import { CodeBlock } from '../../../ui/Code'
-import { Notice } from '../../../ui/States'
-import { StatusPill } from '../../../ui/Status'
-import css from './Create.module.css'
+import type { RunAnswer } from '../../api/schema'
+import { useI18n } from '../../i18n'
+import { CodeBlock } from '../../ui/Code'
+import { Notice } from '../../ui/States'
+import { StatusPill } from '../../ui/Status'
+import css from './Answer.module.css'
 
-/** What came back through a gateway: status, time, headers and body. */
-export function Answer({ answer }: { answer: RunAnswer }) {
+/** What came back through a gateway: status, time, headers and body; pale while the next answer is under way. */
+export function Answer({ answer, old }: { answer: RunAnswer; old: boolean }) {
   const { t, find, format } = useI18n()
   if (answer.status === 0) return <Notice tone="bad">{t('newApi.runFailed', { error: answer.error ?? '' })}</Notice>
   const tone = answer.status < 400 ? 'ok' : answer.status < 500 ? 'warn' : 'bad'
@@ -14,8 +14,8 @@ export function Answer({ answer }: { answer: RunAnswer }) {
   const refusal = answer.status >= 500 ? codeOf(answer.body) : undefined
   const advice = refusal?.startsWith('upstream.') ? find(`errors.${refusal}`) : undefined
   return (
-    <section className={css.answer} aria-label={t('newApi.runTitle')}>
-      <div className={css.answerHead} role="status">
+    <section className={css.answer} aria-label={t('newApi.runTitle')} aria-busy={old}>
+      <div className={css.head} role="status">
         <StatusPill shape={shape} tone={tone}>
           {String(answer.status)}
         </StatusPill>
