@@ -7,7 +7,9 @@ export default async function faults(browser, env) {
   for (const language of ['en', 'ko']) {
     const own = await Own.start(env.control)
     const v = await new Visitor(browser, { url: own.url, shots: env.shots, prefs: { language, theme: 'light' } }).open()
-    v.expectFault(/status of (401|409|422|50[234])|ERR_(CONNECTION_RE|SOCKET_NOT_CONNECTED|EMPTY_RESPONSE|INCOMPLETE_CHUNKED|ABORTED|FAILED|NETWORK)/)
+    v.expectFault(
+      /status of (401|409|422|50[234])|ERR_(CONNECTION_RE|SOCKET_NOT_CONNECTED|EMPTY_RESPONSE|INCOMPLETE_CHUNKED|ABORTED|FAILED|NETWORK)/,
+    )
     const s = new Faults(v, own, words(language), `faults-${language}`)
     await own.enter(v, s.w, '/apis/new', env.newPassword)
     await s.badUrl()
