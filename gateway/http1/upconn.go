@@ -97,7 +97,7 @@ func (c *upConn) by(d time.Duration) int64 {
 // Before and after are the pacer of response bodies.
 func (c *upConn) Before() error {
 	if !c.read.Set(c.by(c.p.c.BodyTimeout)) {
-		return ErrSlow
+		return message.ErrSlow
 	}
 	return nil
 }
@@ -174,7 +174,7 @@ func (c *upConn) start(out []byte, follows bool) error {
 	c.got = false
 	c.d.Room(wire.SmallBuffer)
 	if !c.write.Set(c.by(c.p.c.FirstByteTimeout)) || !c.read.Set(c.by(c.p.c.FirstByteTimeout)) {
-		return ErrSlow
+		return message.ErrSlow
 	}
 	if c.plain && !follows {
 		err := c.raw.Read(c.trip)
@@ -197,7 +197,7 @@ func (c *upConn) start(out []byte, follows bool) error {
 }
 
 // head reads the response's head, past informational ones.
-func (c *upConn) head(o *Outbound, r *message.Request) error {
+func (c *upConn) head(o *message.Outbound, r *message.Request) error {
 	p := &c.res.Response
 	for interim := 0; ; {
 		p.Header.Reset()
@@ -235,7 +235,7 @@ func (c *upConn) head(o *Outbound, r *message.Request) error {
 			c.send.proceed()
 		} else if o.Informational != nil && (p.Status == 102 || p.Status == 103) {
 			if err := o.Informational(p.Status, &p.Header); err != nil {
-				return &Error{Kind: ErrAborted, Sent: true, Err: err}
+				return &message.Failure{Kind: message.ErrAborted, Sent: true, Err: err}
 			}
 		}
 		c.d.R += n
@@ -283,26 +283,26 @@ func (c *upConn) tunnel(r *message.Request) error {
 	return nil
 }
 
-// failure turns an error of the exchange into an *Error.
-func (c *upConn) failure(err error, phase Kind) *Error {
-	e := &Error{Kind: ErrClosed, Sent: c.wrote > 0, Err: err}
+// failure turns an error of the exchange into an *message.Failure.
+func (c *upConn) failure(err error, phase message.Kind) *message.Failure {
+	e := &message.Failure{Kind: message.ErrClosed, Sent: c.wrote > 0, Err: err}
 	var bad *wire.Refusal
-	var own *Error
+	var own *message.Failure
 	now := c.p.c.Clock.Now.Load()
 	switch {
 	case errors.As(err, &own):
 		return own
 	case c.send.failed() != nil:
-		e.Kind, e.Err = ErrRequestBody, c.send.failed()
+		e.Kind, e.Err = message.ErrRequestBody, c.send.failed()
 	case errors.As(err, &bad):
-		if e.Kind = ErrMalformed; bad.Status == 431 || bad.Status == 414 {
-			e.Kind = ErrTooLarge
+		if e.Kind = message.ErrMalformed; bad.Status == 431 || bad.Status == 414 {
+			e.Kind = message.ErrTooLarge
 		}
 	case c.abort.Fired() || c.ctx != nil && c.ctx.Err() != nil:
-		e.Kind = ErrAborted
+		e.Kind = message.ErrAborted
 	case c.read.Fired() || c.write.Fired():
 		if e.Kind = phase; c.total != 0 && now >= c.total {
-			e.Kind = ErrDeadline
+			e.Kind = message.ErrDeadline
 		}
 	}
 	return e
@@ -341,7 +341,7 @@ type response struct {
 	c  *upConn // nil after Close
 }
 
-// Read reads body bytes; its errors are *Error or io.EOF.
+// Read reads body bytes; its errors are *message.Failure or io.EOF.
 func (b *response) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -360,7 +360,7 @@ func (c *upConn) bodyError(err error) error {
 		c.res.Trailer = c.body.Trailer
 		return err
 	}
-	e := c.failure(err, ErrBodyTimeout)
+	e := c.failure(err, message.ErrBodyTimeout)
 	c.p.errors.Add(1)
 	return e
 }
