@@ -23,6 +23,12 @@ const (
 	CodeNoTargets     fault.Code = "upstream.targets_missing"
 	CodeTarget        fault.Code = "upstream.target_invalid"
 	CodeUpstreamPath  fault.Code = "upstream.path_invalid"
+	CodeUpstreamHTTP  fault.Code = "upstream.http_conflict"
+	CodeTLSUnused     fault.Code = "upstream.tls_unused"
+	CodeTLSConflict   fault.Code = "upstream.tls_conflict"
+	CodeCertificate   fault.Code = "certificate.name_invalid"
+	CodeServerName    fault.Code = "upstream.server_name_invalid"
+	CodePin           fault.Code = "upstream.pin_invalid"
 	CodeMethod        fault.Code = "endpoint.method_invalid"
 	CodeEndpointPath  fault.Code = "endpoint.path_invalid"
 	CodeEndpointID    fault.Code = "endpoint.id_taken" // params id, other (index of the other endpoint)
