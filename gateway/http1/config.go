@@ -154,7 +154,7 @@ type PoolConfig struct {
 	Trailer int
 
 	// Dial opens a connection. Nil: TCP by net.Dialer. A Dial for TLS returns after
-	// the handshake.
+	// the handshake; an error that is a *message.Failure keeps its kind.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Clock is shared by servers and pools to save wake-ups. Nil: an own one.
 	Clock *Clock

@@ -149,7 +149,10 @@ func (p *Pool) dial(ctx context.Context, until time.Time) (*upConn, error) {
 	}
 	p.vacate()
 	var t interface{ Timeout() bool }
+	var own *message.Failure
 	switch {
+	case errors.As(err, &own):
+		return nil, own
 	case ctx.Err() != nil:
 		kind, err = message.ErrAborted, context.Cause(ctx)
 	case dctx.Err() != nil || errors.As(err, &t) && t.Timeout():

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -185,15 +186,35 @@ func (c *upConn) start(out []byte, follows bool) error {
 		if err != errPartial {
 			return err
 		}
-	} else if c.raw != nil {
-		if err := c.raw.Control(c.alive); err != nil || !wire.Again(c.err) {
-			return errStale
-		}
+	} else if !c.calm() {
+		return errStale
 	}
 	n, err := c.nc.Write(out[c.wrote:])
 	c.wrote += n
 	c.write.Set(0)
 	return err
+}
+
+// calm tells whether a connection that was used before is open, with nothing on
+// it that nobody asked for. On a new one with TLS there may be something: session
+// tickets (RFC 8446, 4.6.1), which the first read takes.
+func (c *upConn) calm() bool {
+	if c.raw == nil || !c.plain && !c.used {
+		return true
+	}
+	if err := c.raw.Control(c.alive); err != nil || !wire.Again(c.err) {
+		return false
+	}
+	if c.plain {
+		return true
+	}
+	// what was decrypted already is not on the socket any more
+	if c.nc.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return false
+	}
+	var b [1]byte
+	n, err := c.nc.Read(b[:])
+	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.nc.SetReadDeadline(time.Time{}) == nil
 }
 
 // head reads the response's head, past informational ones.
@@ -288,6 +309,7 @@ func (c *upConn) failure(err error, phase message.Kind) *message.Failure {
 	e := &message.Failure{Kind: message.ErrClosed, Sent: c.wrote > 0, Err: err}
 	var bad *wire.Refusal
 	var own *message.Failure
+	var op *net.OpError
 	now := c.p.c.Clock.Now.Load()
 	switch {
 	case errors.As(err, &own):
@@ -304,6 +326,8 @@ func (c *upConn) failure(err error, phase message.Kind) *message.Failure {
 		if e.Kind = phase; c.total != 0 && now >= c.total {
 			e.Kind = message.ErrDeadline
 		}
+	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
+		e.Kind = message.ErrTLS // an alert, which crypto/tls reports so (RFC 8446, 6)
 	}
 	return e
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/filter"
-	"github.com/sluice-gateway/sluice/gateway/http1"
 	"github.com/sluice-gateway/sluice/gateway/message"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
 	"github.com/sluice-gateway/sluice/pkg/fault"
@@ -30,11 +29,11 @@ type pool struct {
 
 var _ filter.Forwarder = (*pool)(nil)
 
-func newPool(u apidef.Upstream, clock *http1.Clock) (*pool, error) {
+func newPool(u apidef.Upstream, d deps) (*pool, error) {
 	p := &pool{preserveHost: u.PreserveHost, total: time.Duration(u.Timeouts.Total)}
 	var weights []int
 	for _, t := range u.Targets {
-		made, err := newTarget(t, u, clock)
+		made, err := newTarget(t, u, d)
 		if err != nil {
 			return nil, err
 		}
@@ -120,7 +119,7 @@ func unreached(err error) bool {
 	if !errors.As(err, &e) || e.Sent || e.Consumed {
 		return false
 	}
-	return e.Kind == message.ErrConnect || e.Kind == message.ErrConnectTimeout
+	return e.Kind == message.ErrConnect || e.Kind == message.ErrConnectTimeout || e.Kind == message.ErrTLS
 }
 
 // Refusal turns an error of a call, or of reading its response's body, into the

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 func manager(t *testing.T) *Manager {
-	m := NewManager(http1.NewClock())
+	m := NewManager(http1.NewClock(), nil)
 	t.Cleanup(m.Close)
 	return m
 }
