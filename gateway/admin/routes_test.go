@@ -87,7 +87,7 @@ func TestRoutes(t *testing.T) {
 
 func TestStateListsWhatIsRoutedInOrder(t *testing.T) {
 	w := route.NewWorld()
-	c := route.NewCompiler(chain.Order(chain.Deps{}), upstream.NewManager(http1.NewClock()))
+	c := route.NewCompiler(chain.Order(chain.Deps{}), upstream.NewManager(http1.NewClock(), nil))
 	src := &once{&route.Update{State: route.State{Epoch: 1, Generation: 7, Root: "abc", Origin: "live"}, Full: true, Set: []route.Item{
 		item("c", "/c/", `,"domains":["c.example","*.c.example"]`), item("a", "/a/", ""), item("b", "/b/", ""), item("z", "no path", ""), item("y", "no path", ""),
 	}}}

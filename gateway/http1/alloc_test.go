@@ -22,7 +22,7 @@ func browser() []byte {
 type forward struct{ p *Pool }
 
 func (f forward) Serve(w message.Writer, r *message.Request) {
-	resp, err := f.p.Do(r.Context, r, Outbound{Target: r.Target})
+	resp, err := f.p.Do(r.Context, r, message.Outbound{Target: r.Target})
 	if err != nil {
 		w.Fail()
 		return

@@ -12,7 +12,7 @@ import (
 
 // Do sends r and returns the head of the response. The response lives in the
 // connection: it, its fields and its body are valid until its Body is closed, and
-// the caller closes it in any case; that also ends a Tunnel. Errors are *Error.
+// the caller closes it in any case; that also ends a Tunnel. Errors are *message.Failure.
 //
 // r.Header is sent without hop-by-hop fields, Host, Content-Length and Expect,
 // which are written from r and o. A body that is not there at once is sent by a
@@ -20,7 +20,7 @@ import (
 // is sent again once, on a new connection, when the one it went to had been used
 // before and broke before a byte of the response, and the method is idempotent
 // with the whole request at hand, or nothing had been sent.
-func (p *Pool) Do(ctx context.Context, r *message.Request, o Outbound) (*message.Response, error) {
+func (p *Pool) Do(ctx context.Context, r *message.Request, o message.Outbound) (*message.Response, error) {
 	resp, err := p.do(ctx, r, &o)
 	if err != nil {
 		p.errors.Add(1)
@@ -29,7 +29,7 @@ func (p *Pool) Do(ctx context.Context, r *message.Request, o Outbound) (*message
 	return resp, nil
 }
 
-func (p *Pool) do(ctx context.Context, r *message.Request, o *Outbound) (*message.Response, *Error) {
+func (p *Pool) do(ctx context.Context, r *message.Request, o *message.Outbound) (*message.Response, *message.Failure) {
 	if o.Method == "" {
 		o.Method = r.Method
 	}
@@ -48,7 +48,7 @@ func (p *Pool) do(ctx context.Context, r *message.Request, o *Outbound) (*messag
 			out = p.bufs.Get(m.size(r))
 			if err := m.assemble(out, r, o); err != nil {
 				p.giveBack(c)
-				return nil, &Error{Kind: ErrRequest, Err: err}
+				return nil, &message.Failure{Kind: message.ErrRequest, Err: err}
 			}
 		}
 		e := c.do(ctx, r, o, out.B[:m.n], &m)
@@ -71,17 +71,17 @@ func (p *Pool) do(ctx context.Context, r *message.Request, o *Outbound) (*messag
 	}
 }
 
-func asError(err error) *Error {
-	var e *Error
+func asError(err error) *message.Failure {
+	var e *message.Failure
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{Kind: ErrConnect, Err: err}
+	return &message.Failure{Kind: message.ErrConnect, Err: err}
 }
 
 // repeatable tells whether the request may be sent again by itself.
-func (c *upConn) repeatable(e *Error, method string, m *outgoing) bool {
-	if e.Kind != ErrClosed || !c.used || c.got || len(c.d.Buffered()) > 0 || m.streamed {
+func (c *upConn) repeatable(e *message.Failure, method string, m *outgoing) bool {
+	if e.Kind != message.ErrClosed || !c.used || c.got || len(c.d.Buffered()) > 0 || m.streamed {
 		return false
 	}
 	switch method {
@@ -92,15 +92,15 @@ func (c *upConn) repeatable(e *Error, method string, m *outgoing) bool {
 }
 
 // do runs one exchange up to the response's head.
-func (c *upConn) do(ctx context.Context, r *message.Request, o *Outbound, out []byte, m *outgoing) *Error {
+func (c *upConn) do(ctx context.Context, r *message.Request, o *message.Outbound, out []byte, m *outgoing) *message.Failure {
 	c.wrote, c.got, c.reuse = 0, false, false
 	c.total = c.p.c.Clock.At(o.Deadline)
 	c.send.begin()
 	if !c.idle.Set(0) {
-		return &Error{Kind: ErrClosed, Err: errStale}
+		return &message.Failure{Kind: message.ErrClosed, Err: errStale}
 	}
 	if !c.watch(ctx, r) {
-		return &Error{Kind: ErrAborted, Err: context.Cause(ctx)}
+		return &message.Failure{Kind: message.ErrAborted, Err: context.Cause(ctx)}
 	}
 	if c.used {
 		c.p.reused.Add(1)
@@ -117,13 +117,13 @@ func (c *upConn) do(ctx context.Context, r *message.Request, o *Outbound, out []
 	}
 	c.send.headSeen()
 	if err == nil && !c.read.Set(0) {
-		err = ErrSlow
+		err = message.ErrSlow
 	}
 	if err != nil {
 		if err == errStale {
-			return &Error{Kind: ErrClosed, Err: errStale}
+			return &message.Failure{Kind: message.ErrClosed, Err: errStale}
 		}
-		return c.failure(err, ErrFirstByteTimeout)
+		return c.failure(err, message.ErrFirstByteTimeout)
 	}
 	c.res.Body = c.res
 	return nil
@@ -147,7 +147,7 @@ func (m *outgoing) size(r *message.Request) int {
 }
 
 // assemble writes the head, and the body if it can be read without waiting.
-func (m *outgoing) assemble(out *wire.Buffer, r *message.Request, o *Outbound) error {
+func (m *outgoing) assemble(out *wire.Buffer, r *message.Request, o *message.Outbound) error {
 	if !message.ValidName(o.Method) || o.Target == "" || !wire.AllChars(o.Target, wire.CharQuery) ||
 		!wire.AllChars(o.Host, wire.CharQuery) {
 		return errors.New("method, target or host cannot be written")

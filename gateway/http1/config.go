@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/http1/wire"
-	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
 // Clock is a coarse clock that ends what has outlived its deadline. A process
@@ -155,7 +154,7 @@ type PoolConfig struct {
 	Trailer int
 
 	// Dial opens a connection. Nil: TCP by net.Dialer. A Dial for TLS returns after
-	// the handshake.
+	// the handshake; an error that is a *message.Failure keeps its kind.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Clock is shared by servers and pools to save wake-ups. Nil: an own one.
 	Clock *Clock
@@ -194,19 +193,7 @@ type PoolStats struct {
 	Reused  uint64 // exchanges on a connection that had been used before
 	Stale   uint64 // idle connections found dead, or with bytes nobody asked for
 	Retried uint64 // requests sent again on another connection
-	Errors  uint64 // exchanges that ended with an *Error
-}
-
-// Outbound says how a request goes out.
-type Outbound struct {
-	Method string // empty: the request's
-	Target string // request-target, never empty: origin-form, or "*" for OPTIONS
-	Host   string // of the Host field; empty: the request's
-	// Deadline ends the whole exchange, body included. Zero: none.
-	Deadline time.Time
-	// Informational is called for 102 and 103 before Do returns; h is valid during
-	// the call. Nil: they are dropped.
-	Informational func(status int, h *message.Header) error
+	Errors  uint64 // exchanges that ended with an *message.Failure
 }
 
 func or[T comparable](v *T, d T) {

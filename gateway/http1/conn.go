@@ -264,7 +264,7 @@ func (c *conn) readHead(x *exchange) (*wire.Refusal, error) {
 	n, bad := wire.ParseRequest(x.d.Buffered(), &x.q, &x.f, &c.s.lim)
 	if bad == nil && n == 0 {
 		if c.served > 0 && !c.read.Set(c.s.c.Clock.After(c.s.c.HeaderTimeout)) {
-			return nil, ErrSlow
+			return nil, message.ErrSlow
 		}
 		if bad, err := x.d.Rest(&c.s.lim); bad != nil || err != nil {
 			return bad, err
@@ -298,7 +298,7 @@ func (c *conn) send(p []byte) error {
 	for len(p) > 0 {
 		n := min(len(p), 64<<10)
 		if !c.write.Set(c.s.c.Clock.After(c.s.c.WriteTimeout)) {
-			return ErrSlow
+			return message.ErrSlow
 		}
 		err := c.put(p[:n])
 		c.write.Set(0)
@@ -381,7 +381,7 @@ func (c *conn) Before() error {
 	}
 	c.readFrom = c.s.c.Clock.Now.Load()
 	if !c.read.Set(c.s.c.Clock.After(wait)) {
-		return ErrSlow
+		return message.ErrSlow
 	}
 	return nil
 }

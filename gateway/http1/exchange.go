@@ -134,7 +134,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if err != nil && err != io.EOF {
 		b.broken.Store(true)
 		if b.x.c.read.Fired() {
-			err = ErrSlow
+			err = message.ErrSlow
 		}
 	}
 	return n, err

@@ -47,12 +47,12 @@ func TestBodyIsWholeForAnotherTarget(t *testing.T) {
 			defer first.Close()
 			second := &proxy{pool: http1.NewPool(http1.PoolConfig{Address: good.Addr()})}
 			defer second.pool.Close()
-			var got *http1.Error
+			var got *message.Failure
 			_, addr := serve(t, handler(func(w message.Writer, r *message.Request) {
 				if tc.wrapped {
 					r.Body = looked{r.Body.(atHand)}
 				}
-				_, err := first.Do(r.Context, r, http1.Outbound{Target: r.Target})
+				_, err := first.Do(r.Context, r, message.Outbound{Target: r.Target})
 				if !errors.As(err, &got) || got.Consumed {
 					answer(w, 502, 0, "")
 					return
@@ -93,22 +93,22 @@ func TestBufferedBodies(t *testing.T) {
 		body   io.Reader
 		length int64
 		want   string
-		kind   http1.Kind
+		kind   message.Kind
 	}{
 		"at hand":             {strings.NewReader("abc"), 3, "Content-Length: 3\r\n\r\nabc", 0},
 		"streamed":            {io.MultiReader(strings.NewReader("ab"), strings.NewReader("c")), 3, "Content-Length: 3\r\n\r\nabc", 0},
 		"unknown length":      {io.MultiReader(strings.NewReader("ab"), strings.NewReader("c")), -1, "chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", 0},
 		"nothing, by a chunk": {strings.NewReader(""), -1, "chunked\r\n\r\n0\r\n\r\n", 0},
-		"too short":           {strings.NewReader("ab"), 3, "", http1.ErrRequestBody},
-		"too long":            {strings.NewReader("abcd"), 3, "", http1.ErrRequestBody},
-		"breaks":              {io.MultiReader(strings.NewReader("a"), broken{}), 3, "", http1.ErrRequestBody},
+		"too short":           {strings.NewReader("ab"), 3, "", message.ErrRequestBody},
+		"too long":            {strings.NewReader("abcd"), 3, "", message.ErrRequestBody},
+		"breaks":              {io.MultiReader(strings.NewReader("a"), broken{}), 3, "", message.ErrRequestBody},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(o.Requests())
 			r := &message.Request{Method: "PUT", Host: "h", Body: tc.body, ContentLength: tc.length, Context: t.Context()}
-			resp, err := p.Do(t.Context(), r, http1.Outbound{Target: "/"})
+			resp, err := p.Do(t.Context(), r, message.Outbound{Target: "/"})
 			if tc.kind != 0 {
-				if http1.KindOf(err) != tc.kind || len(o.Requests()) != before {
+				if message.KindOf(err) != tc.kind || len(o.Requests()) != before {
 					t.Errorf("got %v, %d requests", err, len(o.Requests())-before)
 				}
 				return
@@ -150,7 +150,7 @@ func TestResponseIsDeadAfterClose(t *testing.T) {
 	defer p.Close()
 	do := func(target string) *message.Response {
 		r := &message.Request{Method: "GET", Host: "h", Body: message.NoBody, Context: t.Context()}
-		resp, err := p.Do(t.Context(), r, http1.Outbound{Target: target})
+		resp, err := p.Do(t.Context(), r, message.Outbound{Target: target})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/http1/wire"
+	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
 // Pool holds the connections to one target. Safe for concurrent use.
@@ -85,7 +86,7 @@ func (p *Pool) borrow(ctx context.Context, fresh bool, until time.Time) (*upConn
 	}
 	if len(p.waiters) >= p.c.Queue {
 		p.mu.Unlock()
-		return nil, &Error{Kind: ErrQueueFull}
+		return nil, &message.Failure{Kind: message.ErrQueueFull}
 	}
 	w := &waiter{ch: make(chan *upConn, 1)}
 	p.waiters = append(p.waiters, w)
@@ -94,15 +95,15 @@ func (p *Pool) borrow(ctx context.Context, fresh bool, until time.Time) (*upConn
 }
 
 func (p *Pool) wait(ctx context.Context, w *waiter, until time.Time) (*upConn, error) {
-	limit, kind := p.c.QueueTimeout, ErrQueueTimeout
+	limit, kind := p.c.QueueTimeout, message.ErrQueueTimeout
 	if !until.IsZero() {
 		if left := time.Until(until); left < limit {
-			limit, kind = left, ErrDeadline
+			limit, kind = left, message.ErrDeadline
 		}
 	}
 	t := time.NewTimer(limit)
 	defer t.Stop()
-	var err *Error
+	var err *message.Failure
 	select {
 	case c := <-w.ch:
 		if c == nil {
@@ -110,9 +111,9 @@ func (p *Pool) wait(ctx context.Context, w *waiter, until time.Time) (*upConn, e
 		}
 		return c, nil
 	case <-t.C:
-		err = &Error{Kind: kind}
+		err = &message.Failure{Kind: kind}
 	case <-ctx.Done():
-		err = &Error{Kind: ErrAborted, Err: context.Cause(ctx)}
+		err = &message.Failure{Kind: message.ErrAborted, Err: context.Cause(ctx)}
 	}
 	p.mu.Lock()
 	i := slices.Index(p.waiters, w)
@@ -134,9 +135,9 @@ func (p *Pool) wait(ctx context.Context, w *waiter, until time.Time) (*upConn, e
 func (p *Pool) dial(ctx context.Context, until time.Time) (*upConn, error) {
 	p.dials.Add(1)
 	limit := time.Now().Add(p.c.ConnectTimeout)
-	kind := ErrConnectTimeout
+	kind := message.ErrConnectTimeout
 	if !until.IsZero() && until.Before(limit) {
-		limit, kind = until, ErrDeadline
+		limit, kind = until, message.ErrDeadline
 	}
 	dctx, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
@@ -148,14 +149,17 @@ func (p *Pool) dial(ctx context.Context, until time.Time) (*upConn, error) {
 	}
 	p.vacate()
 	var t interface{ Timeout() bool }
+	var own *message.Failure
 	switch {
+	case errors.As(err, &own):
+		return nil, own
 	case ctx.Err() != nil:
-		kind, err = ErrAborted, context.Cause(ctx)
+		kind, err = message.ErrAborted, context.Cause(ctx)
 	case dctx.Err() != nil || errors.As(err, &t) && t.Timeout():
 	default:
-		kind = ErrConnect
+		kind = message.ErrConnect
 	}
-	return nil, &Error{Kind: kind, Err: err}
+	return nil, &message.Failure{Kind: kind, Err: err}
 }
 
 // giveBack takes a connection that is fit for another exchange.

@@ -28,16 +28,16 @@ func (p *proxy) Serve(w message.Writer, r *message.Request) {
 	if r.HasQuery {
 		target += "?" + r.Query
 	}
-	resp, err := p.pool.Do(r.Context, r, http1.Outbound{Target: target, Informational: w.Informational})
+	resp, err := p.pool.Do(r.Context, r, message.Outbound{Target: target, Informational: w.Informational})
 	if err != nil {
 		p.failed(err)
 		status := 502
-		switch k := http1.KindOf(err); {
-		case k == http1.ErrRequestBody && errors.Is(err, http1.ErrSlow):
+		switch k := message.KindOf(err); {
+		case k == message.ErrRequestBody && errors.Is(err, message.ErrSlow):
 			status = 408
-		case k == http1.ErrRequestBody:
+		case k == message.ErrRequestBody:
 			status = 400
-		case k == http1.ErrQueueFull, k == http1.ErrQueueTimeout:
+		case k == message.ErrQueueFull, k == message.ErrQueueTimeout:
 			status = 503
 		case k.Timeout():
 			status = 504

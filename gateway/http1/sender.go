@@ -157,7 +157,7 @@ func (s *sender) copy(c *upConn, body io.Reader, length int64, chunked bool) err
 
 func (s *sender) write(c *upConn, p []byte) error {
 	if !c.write.Set(c.by(c.p.c.FirstByteTimeout)) {
-		return ErrSlow
+		return message.ErrSlow
 	}
 	_, err := c.nc.Write(p)
 	c.write.Set(0)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -97,7 +98,7 @@ func (c *upConn) by(d time.Duration) int64 {
 // Before and after are the pacer of response bodies.
 func (c *upConn) Before() error {
 	if !c.read.Set(c.by(c.p.c.BodyTimeout)) {
-		return ErrSlow
+		return message.ErrSlow
 	}
 	return nil
 }
@@ -174,7 +175,7 @@ func (c *upConn) start(out []byte, follows bool) error {
 	c.got = false
 	c.d.Room(wire.SmallBuffer)
 	if !c.write.Set(c.by(c.p.c.FirstByteTimeout)) || !c.read.Set(c.by(c.p.c.FirstByteTimeout)) {
-		return ErrSlow
+		return message.ErrSlow
 	}
 	if c.plain && !follows {
 		err := c.raw.Read(c.trip)
@@ -185,10 +186,8 @@ func (c *upConn) start(out []byte, follows bool) error {
 		if err != errPartial {
 			return err
 		}
-	} else if c.raw != nil {
-		if err := c.raw.Control(c.alive); err != nil || !wire.Again(c.err) {
-			return errStale
-		}
+	} else if !c.calm() {
+		return errStale
 	}
 	n, err := c.nc.Write(out[c.wrote:])
 	c.wrote += n
@@ -196,8 +195,30 @@ func (c *upConn) start(out []byte, follows bool) error {
 	return err
 }
 
+// calm tells whether a connection that was used before is open, with nothing on
+// it that nobody asked for. On a new one with TLS there may be something: session
+// tickets (RFC 8446, 4.6.1), which the first read takes.
+func (c *upConn) calm() bool {
+	if c.raw == nil || !c.plain && !c.used {
+		return true
+	}
+	if err := c.raw.Control(c.alive); err != nil || !wire.Again(c.err) {
+		return false
+	}
+	if c.plain {
+		return true
+	}
+	// what was decrypted already is not on the socket any more
+	if c.nc.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return false
+	}
+	var b [1]byte
+	n, err := c.nc.Read(b[:])
+	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.nc.SetReadDeadline(time.Time{}) == nil
+}
+
 // head reads the response's head, past informational ones.
-func (c *upConn) head(o *Outbound, r *message.Request) error {
+func (c *upConn) head(o *message.Outbound, r *message.Request) error {
 	p := &c.res.Response
 	for interim := 0; ; {
 		p.Header.Reset()
@@ -235,7 +256,7 @@ func (c *upConn) head(o *Outbound, r *message.Request) error {
 			c.send.proceed()
 		} else if o.Informational != nil && (p.Status == 102 || p.Status == 103) {
 			if err := o.Informational(p.Status, &p.Header); err != nil {
-				return &Error{Kind: ErrAborted, Sent: true, Err: err}
+				return &message.Failure{Kind: message.ErrAborted, Sent: true, Err: err}
 			}
 		}
 		c.d.R += n
@@ -283,27 +304,30 @@ func (c *upConn) tunnel(r *message.Request) error {
 	return nil
 }
 
-// failure turns an error of the exchange into an *Error.
-func (c *upConn) failure(err error, phase Kind) *Error {
-	e := &Error{Kind: ErrClosed, Sent: c.wrote > 0, Err: err}
+// failure turns an error of the exchange into an *message.Failure.
+func (c *upConn) failure(err error, phase message.Kind) *message.Failure {
+	e := &message.Failure{Kind: message.ErrClosed, Sent: c.wrote > 0, Err: err}
 	var bad *wire.Refusal
-	var own *Error
+	var own *message.Failure
+	var op *net.OpError
 	now := c.p.c.Clock.Now.Load()
 	switch {
 	case errors.As(err, &own):
 		return own
 	case c.send.failed() != nil:
-		e.Kind, e.Err = ErrRequestBody, c.send.failed()
+		e.Kind, e.Err = message.ErrRequestBody, c.send.failed()
 	case errors.As(err, &bad):
-		if e.Kind = ErrMalformed; bad.Status == 431 || bad.Status == 414 {
-			e.Kind = ErrTooLarge
+		if e.Kind = message.ErrMalformed; bad.Status == 431 || bad.Status == 414 {
+			e.Kind = message.ErrTooLarge
 		}
 	case c.abort.Fired() || c.ctx != nil && c.ctx.Err() != nil:
-		e.Kind = ErrAborted
+		e.Kind = message.ErrAborted
 	case c.read.Fired() || c.write.Fired():
 		if e.Kind = phase; c.total != 0 && now >= c.total {
-			e.Kind = ErrDeadline
+			e.Kind = message.ErrDeadline
 		}
+	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
+		e.Kind = message.ErrTLS // an alert, which crypto/tls reports so (RFC 8446, 6)
 	}
 	return e
 }
@@ -341,7 +365,7 @@ type response struct {
 	c  *upConn // nil after Close
 }
 
-// Read reads body bytes; its errors are *Error or io.EOF.
+// Read reads body bytes; its errors are *message.Failure or io.EOF.
 func (b *response) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -360,7 +384,7 @@ func (c *upConn) bodyError(err error) error {
 		c.res.Trailer = c.body.Trailer
 		return err
 	}
-	e := c.failure(err, ErrBodyTimeout)
+	e := c.failure(err, message.ErrBodyTimeout)
 	c.p.errors.Add(1)
 	return e
 }

@@ -318,7 +318,7 @@ func TestClientThatLeavesCancelsTheExchange(t *testing.T) {
 	eventually(t, "the origin's connection is closed", func() bool { return o.Open() == 0 && r.pool.Stats().Open == 0 })
 	eventually(t, "the abort is told", func() bool {
 		e := r.errors()
-		return len(e) == 1 && http1.KindOf(e[0]) == http1.ErrAborted
+		return len(e) == 1 && message.KindOf(e[0]) == message.ErrAborted
 	})
 	if s := r.srv.Stats(); s.Aborted != 1 {
 		t.Errorf("stats %+v", s)
@@ -343,27 +343,27 @@ func TestPoolTimeouts(t *testing.T) {
 	})
 	defer p.Close()
 	ctx := context.Background()
-	if _, err := p.Do(ctx, request("/"), http1.Outbound{Target: "/"}); http1.KindOf(err) != http1.ErrFirstByteTimeout {
+	if _, err := p.Do(ctx, request("/"), message.Outbound{Target: "/"}); message.KindOf(err) != message.ErrFirstByteTimeout {
 		t.Errorf("first byte: %v", err)
 	}
-	resp, err := p.Do(ctx, request("/body"), http1.Outbound{Target: "/body"})
+	resp, err := p.Do(ctx, request("/body"), message.Outbound{Target: "/body"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Do(ctx, request("/"), http1.Outbound{Target: "/"}); http1.KindOf(err) != http1.ErrQueueTimeout {
+	if _, err := p.Do(ctx, request("/"), message.Outbound{Target: "/"}); message.KindOf(err) != message.ErrQueueTimeout {
 		t.Errorf("queue: %v", err)
 	}
-	if b, err := io.ReadAll(resp.Body); http1.KindOf(err) != http1.ErrBodyTimeout || string(b) != "abc" {
+	if b, err := io.ReadAll(resp.Body); message.KindOf(err) != message.ErrBodyTimeout || string(b) != "abc" {
 		t.Errorf("body: %q, %v", b, err)
 	}
 	_ = resp.Body.Close()
 	_ = resp.Body.Close()
-	if _, err := p.Do(ctx, request("/"), http1.Outbound{Target: "/", Deadline: time.Now().Add(20 * time.Millisecond)}); http1.KindOf(err) != http1.ErrDeadline {
+	if _, err := p.Do(ctx, request("/"), message.Outbound{Target: "/", Deadline: time.Now().Add(20 * time.Millisecond)}); message.KindOf(err) != message.ErrDeadline {
 		t.Errorf("deadline: %v", err)
 	}
 	cctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
 	defer cancel()
-	if _, err := p.Do(cctx, request("/"), http1.Outbound{Target: "/"}); http1.KindOf(err) != http1.ErrAborted {
+	if _, err := p.Do(cctx, request("/"), message.Outbound{Target: "/"}); message.KindOf(err) != message.ErrAborted {
 		t.Errorf("context: %v", err)
 	}
 	if s := p.Stats(); s.Open != 0 || s.Idle != 0 {
@@ -381,7 +381,7 @@ func TestPoolQueueAndClose(t *testing.T) {
 	done := make(chan error, 8)
 	do := func() {
 		r := &message.Request{Method: "GET", Host: "h", Body: message.NoBody, Context: context.Background()}
-		resp, err := p.Do(context.Background(), r, http1.Outbound{Target: "/"})
+		resp, err := p.Do(context.Background(), r, message.Outbound{Target: "/"})
 		if err == nil {
 			_, err = io.Copy(io.Discard, resp.Body)
 			_ = resp.Body.Close()
@@ -393,7 +393,7 @@ func TestPoolQueueAndClose(t *testing.T) {
 	}
 	eventually(t, "three wait", func() bool { s := p.Stats(); return s.Waiting == 3 && s.Open == 2 })
 	go do()
-	if err := <-done; http1.KindOf(err) != http1.ErrQueueFull {
+	if err := <-done; message.KindOf(err) != message.ErrQueueFull {
 		t.Errorf("the sixth got %v", err)
 	}
 	close(gate)
@@ -419,7 +419,7 @@ func TestAClosedPoolKeepsNothingAndStillSends(t *testing.T) {
 	done := make(chan error, 8)
 	do := func() {
 		r := &message.Request{Method: "GET", Host: "h", Body: message.NoBody, Context: context.Background()}
-		resp, err := p.Do(context.Background(), r, http1.Outbound{Target: "/"})
+		resp, err := p.Do(context.Background(), r, message.Outbound{Target: "/"})
 		if err == nil {
 			_, err = io.Copy(io.Discard, resp.Body)
 			_ = resp.Body.Close()
@@ -471,17 +471,17 @@ func TestFieldsOfTheGatewayAreChecked(t *testing.T) {
 	o := http1test.NewOrigin(t, http1test.Echo)
 	p := http1.NewPool(http1.PoolConfig{Address: o.Addr()})
 	defer p.Close()
-	for name, edit := range map[string]func(*message.Request, *http1.Outbound){
-		"value":  func(r *message.Request, o *http1.Outbound) { r.Header.Add("X", "a\r\nY: b") },
-		"name":   func(r *message.Request, o *http1.Outbound) { r.Header.Set("X Y", "a") },
-		"target": func(r *message.Request, o *http1.Outbound) { o.Target = "/ HTTP/1.1\r\nX: y" },
-		"host":   func(r *message.Request, o *http1.Outbound) { o.Host = "h\r\nX: y" },
-		"method": func(r *message.Request, o *http1.Outbound) { o.Method = "GET /" },
+	for name, edit := range map[string]func(*message.Request, *message.Outbound){
+		"value":  func(r *message.Request, o *message.Outbound) { r.Header.Add("X", "a\r\nY: b") },
+		"name":   func(r *message.Request, o *message.Outbound) { r.Header.Set("X Y", "a") },
+		"target": func(r *message.Request, o *message.Outbound) { o.Target = "/ HTTP/1.1\r\nX: y" },
+		"host":   func(r *message.Request, o *message.Outbound) { o.Host = "h\r\nX: y" },
+		"method": func(r *message.Request, o *message.Outbound) { o.Method = "GET /" },
 	} {
 		r := &message.Request{Method: "GET", Host: "h", Body: message.NoBody, Context: context.Background()}
-		out := http1.Outbound{Target: "/"}
+		out := message.Outbound{Target: "/"}
 		edit(r, &out)
-		if _, err := p.Do(context.Background(), r, out); http1.KindOf(err) != http1.ErrRequest {
+		if _, err := p.Do(context.Background(), r, out); message.KindOf(err) != message.ErrRequest {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

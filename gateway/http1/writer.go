@@ -248,7 +248,7 @@ func (w *writer) put(p, end []byte) {
 			w.bufs = append(w.bufs, end)
 		}
 		if !c.write.Set(c.s.c.Clock.After(c.s.c.WriteTimeout)) {
-			_ = w.fail(ErrSlow)
+			_ = w.fail(message.ErrSlow)
 			return
 		}
 		_, err := w.bufs.WriteTo(c.nc)
@@ -334,7 +334,7 @@ func (w *writer) Hijack() (net.Conn, []byte, error) {
 	c := w.x.c
 	c.waiting.Store(0)
 	if !c.read.Set(0) || !c.write.Set(0) {
-		return nil, nil, ErrSlow
+		return nil, nil, message.ErrSlow
 	}
 	w.hijacked, w.finished = true, true
 	return c.nc, append([]byte(nil), w.x.d.Buffered()...), nil

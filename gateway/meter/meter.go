@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"github.com/sluice-gateway/sluice/gateway/filter"
-	"github.com/sluice-gateway/sluice/gateway/http1"
 	"github.com/sluice-gateway/sluice/gateway/message"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/record"
@@ -190,8 +189,8 @@ func (w *work) outcome(x *filter.Exchange, o Outcome) {
 
 // failure says why, in a word where there is one.
 func (w *work) failure(cause error) {
-	switch kind := http1.KindOf(cause); kind {
-	case http1.ErrConnectTimeout, http1.ErrFirstByteTimeout, http1.ErrBodyTimeout, http1.ErrDeadline:
+	switch kind := message.KindOf(cause); kind {
+	case message.ErrConnectTimeout, message.ErrFirstByteTimeout, message.ErrBodyTimeout, message.ErrDeadline:
 		w.Flags |= record.UpstreamTo
 	}
 	if f := fault.As(cause); f != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/chain"
 	"github.com/sluice-gateway/sluice/gateway/filter"
 	"github.com/sluice-gateway/sluice/gateway/filter/filtertest"
-	"github.com/sluice-gateway/sluice/gateway/http1"
+	"github.com/sluice-gateway/sluice/gateway/message"
 	"github.com/sluice-gateway/sluice/gateway/meter"
 	"github.com/sluice-gateway/sluice/gateway/upstream"
 	"github.com/sluice-gateway/sluice/pkg/access"
@@ -110,7 +110,7 @@ func TestWhatIsRecordedOfACall(t *testing.T) {
 		"too many": {`{}`, refused(429, "limit.rate", nil), func(r *record.Record) { r.Status, r.Refusal, r.Flags = 429, "limit.rate", record.Limited }},
 		"an upstream that is slow": {
 			`{}`, func(x *filter.Exchange, o *meter.Outcome) {
-				_ = errors.As(upstream.Refusal(&http1.Error{Kind: http1.ErrFirstByteTimeout, Sent: true, Err: errors.New("i/o timeout")}), &x.Refusal)
+				_ = errors.As(upstream.Refusal(&message.Failure{Kind: message.ErrFirstByteTimeout, Sent: true, Err: errors.New("i/o timeout")}), &x.Refusal)
 				x.Attempts, o.Status = 2, x.Refusal.Status
 			},
 			func(r *record.Record) {
@@ -119,7 +119,7 @@ func TestWhatIsRecordedOfACall(t *testing.T) {
 			},
 		},
 		"a full queue is no timeout of the upstream": {
-			`{}`, refused(503, "upstream.busy", &http1.Error{Kind: http1.ErrQueueTimeout}),
+			`{}`, refused(503, "upstream.busy", &message.Failure{Kind: message.ErrQueueTimeout}),
 			func(r *record.Record) {
 				r.Status, r.Refusal, r.Error = 503, "upstream.busy", "upstream exchange: queue_timeout"
 			},
@@ -134,7 +134,7 @@ func TestWhatIsRecordedOfACall(t *testing.T) {
 		},
 		"an upstream that broke in the body": {
 			`{}`, func(x *filter.Exchange, o *meter.Outcome) {
-				o.Aborted, o.Err = true, &http1.Error{Kind: http1.ErrBodyTimeout, Sent: true}
+				o.Aborted, o.Err = true, &message.Failure{Kind: message.ErrBodyTimeout, Sent: true}
 			},
 			func(r *record.Record) { r.Flags, r.Error = record.UpstreamTo, "upstream exchange: body_timeout" },
 		},

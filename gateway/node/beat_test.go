@@ -73,7 +73,7 @@ type gateway struct {
 const text = `{"id":"a","name":"A","listen":{"path":"/a/"},"upstream":{"targets":[{"url":"http://127.0.0.1:1"}]},"filters":{"auth":{"open":true}}}`
 
 func compiler() *route.Compiler {
-	return route.NewCompiler(chain.Order(chain.Deps{}), upstream.NewManager(http1.NewClock()))
+	return route.NewCompiler(chain.Order(chain.Deps{}), upstream.NewManager(http1.NewClock(), nil))
 }
 
 func newGateway(t *testing.T, s *testenv.Server) *gateway {

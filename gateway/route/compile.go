@@ -133,6 +133,9 @@ func (c *Compiler) take(t *Table, it Item, fresh map[string]made) {
 	case kindAPI:
 		if a, problems := c.compile(it); a == nil && len(problems) > 0 {
 			t.reject(it, problems[0])
+			if problems[0].Code == apidef.CodeCertificateMissing { // which may come
+				t.blocked = t.blocked.with(key(it.Org, it.Kind, it.ID), it)
+			}
 		} else {
 			fresh[key(it.Org, it.Kind, it.ID)] = made{it, a}
 		}
@@ -144,6 +147,17 @@ func (c *Compiler) take(t *Table, it Item, fresh map[string]made) {
 			t.rejected = t.rejected.without(key(it.Org, it.Kind, it.ID))
 		}
 	}
+}
+
+// mended tells whether a definition that this gateway rejected because a
+// certificate was missing can be used now.
+func (c *Compiler) mended(t *Table) bool {
+	for k, it := range t.blocked.all() {
+		if r, ok := t.rejected.get(k); ok && r.Code == string(apidef.CodeCertificateMissing) && len(c.Check(it.Org, it.Kind, it.ID, it.Text)) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // place puts a compiled API in, nil meaning a disabled one. Its place is free.
@@ -249,7 +263,11 @@ func (c *Compiler) compile(it Item) (made *API, found []fault.Problem) {
 		return nil, nil
 	}
 	if a.Forwarder, err = c.ups.Acquire(it.Org, it.ID, d.Upstream); err != nil {
-		return nil, []fault.Problem{{Code: "upstream.invalid", Path: "/upstream", Message: err.Error(), Severity: fault.Error}}
+		p := fault.Problem{Code: "upstream.invalid", Path: "/upstream", Message: err.Error(), Severity: fault.Error}
+		if f := fault.As(err); f != nil && f.Code == apidef.CodeCertificateMissing {
+			p.Code, p.Path, p.Message = f.Code, "/upstream/tls", f.Message
+		}
+		return nil, []fault.Problem{p}
 	}
 	return a, nil
 }

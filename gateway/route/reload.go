@@ -133,10 +133,13 @@ func (r *Reloader) reload(ctx context.Context, began time.Time) {
 		r.world.report.Store(&rep)
 		r.o.Applied(rep)
 	}
-	if u == nil {
-		if err == nil {
-			r.settle()
+	if u == nil && err == nil {
+		r.settle()
+		if r.c.mended(old) {
+			u = &Update{State: old.state}
 		}
+	}
+	if u == nil {
 		return
 	}
 	next, retired := r.c.apply(old, u)

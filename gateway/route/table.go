@@ -35,7 +35,7 @@ type Table struct {
 	apis     pmap[*API]            // by org and id: what is routed
 	shas     pmap[string]          // by org, kind and id: what was taken or refused last
 	rejected pmap[notice.Rejected] // by org, kind and id
-	blocked  pmap[Item]            // good definitions whose place another API holds
+	blocked  pmap[Item]            // definitions that wait: for a place that another API holds, or a certificate
 	policies map[string]map[string]access.Policy
 	// policyGeneration rises whenever a policy changed, so that merged rights are made anew.
 	policyGeneration int64

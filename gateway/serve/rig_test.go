@@ -122,7 +122,7 @@ func newRig(t testing.TB, defs map[string]string, more ...filter.Spec) *rig {
 	r := &rig{t: t, world: route.NewWorld(), log: &lockedLog{}, seen: &observer{Counters: serve.NewCounters([]time.Duration{time.Millisecond, time.Minute})}}
 	log := slog.New(slog.NewTextHandler(r.log, nil))
 	clock := http1.NewClock()
-	ups := upstream.NewManager(clock)
+	ups := upstream.NewManager(clock, nil)
 	order := append(chain.Order(chain.Deps{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}), more...)
 	unmatched, problems := chain.Unmatched(chain.Order(chain.Deps{}))
 	if unmatched == nil {

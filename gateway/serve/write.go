@@ -8,7 +8,6 @@ import (
 
 	"github.com/sluice-gateway/sluice/gateway/chain"
 	"github.com/sluice-gateway/sluice/gateway/filter"
-	"github.com/sluice-gateway/sluice/gateway/http1"
 	"github.com/sluice-gateway/sluice/gateway/message"
 	"github.com/sluice-gateway/sluice/gateway/upstream"
 )
@@ -52,7 +51,7 @@ func (h *Handler) write(w message.Writer, x *filter.Exchange, c *chain.Chain, en
 	out.Bytes = w.Sent()
 	if err != nil {
 		out.Aborted = true
-		if kind := http1.KindOf(err); kind != 0 && kind != http1.ErrAborted {
+		if kind := message.KindOf(err); kind != 0 && kind != message.ErrAborted {
 			out.Err = err
 			if w.Discard() {
 				// the error answer goes the same way back; its body is the gateway's

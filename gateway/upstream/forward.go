@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/filter"
-	"github.com/sluice-gateway/sluice/gateway/http1"
+	"github.com/sluice-gateway/sluice/gateway/message"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
@@ -29,11 +29,11 @@ type pool struct {
 
 var _ filter.Forwarder = (*pool)(nil)
 
-func newPool(u apidef.Upstream, clock *http1.Clock) (*pool, error) {
+func newPool(u apidef.Upstream, d deps) (*pool, error) {
 	p := &pool{preserveHost: u.PreserveHost, total: time.Duration(u.Timeouts.Total)}
 	var weights []int
 	for _, t := range u.Targets {
-		made, err := newTarget(t, u, clock)
+		made, err := newTarget(t, u, d)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +76,7 @@ func (p *pool) Forward(x *filter.Exchange) error {
 func (p *pool) call(x *filter.Exchange, t *target, deadline time.Time) error {
 	x.Attempts++
 	x.Target = t.url
-	out := http1.Outbound{Target: outboundTarget(x, t.prefix), Host: t.host, Deadline: deadline}
+	out := message.Outbound{Target: outboundTarget(x, t.prefix), Host: t.host, Deadline: deadline}
 	if p.preserveHost {
 		out.Host = x.Request.Host
 	}
@@ -115,11 +115,11 @@ func outboundTarget(x *filter.Exchange, prefix string) string {
 
 // unreached tells whether a call failed before a byte of it could be sent.
 func unreached(err error) bool {
-	var e *http1.Error
+	var e *message.Failure
 	if !errors.As(err, &e) || e.Sent || e.Consumed {
 		return false
 	}
-	return e.Kind == http1.ErrConnect || e.Kind == http1.ErrConnectTimeout
+	return e.Kind == message.ErrConnect || e.Kind == message.ErrConnectTimeout || e.Kind == message.ErrTLS
 }
 
 // Refusal turns an error of a call, or of reading its response's body, into the
@@ -127,25 +127,27 @@ func unreached(err error) bool {
 // only: it may name what is behind the gateway.
 func Refusal(err error) error {
 	status, code, msg := http.StatusBadGateway, fault.Code("upstream.failed"), "the upstream could not be called"
-	switch kind := http1.KindOf(err); kind {
-	case http1.ErrQueueFull, http1.ErrQueueTimeout:
+	switch kind := message.KindOf(err); kind {
+	case message.ErrQueueFull, message.ErrQueueTimeout:
 		status, code, msg = http.StatusServiceUnavailable, "upstream.busy", "all connections to the upstream are in use"
-	case http1.ErrConnect:
+	case message.ErrConnect:
 		code, msg = "upstream.unreachable", "the upstream cannot be reached"
-	case http1.ErrConnectTimeout, http1.ErrFirstByteTimeout, http1.ErrBodyTimeout, http1.ErrDeadline:
+	case message.ErrConnectTimeout, message.ErrFirstByteTimeout, message.ErrBodyTimeout, message.ErrDeadline:
 		status, code, msg = http.StatusGatewayTimeout, "upstream.timeout", "the upstream did not answer in time"
-	case http1.ErrClosed:
+	case message.ErrTLS:
+		code, msg = "upstream.tls", "the upstream could not be called over TLS"
+	case message.ErrClosed:
 		code, msg = "upstream.closed", "the upstream closed the connection before its answer was complete"
-	case http1.ErrMalformed, http1.ErrTooLarge:
+	case message.ErrMalformed, message.ErrTooLarge:
 		code, msg = "upstream.malformed", "the upstream's answer is not well-formed HTTP"
-	case http1.ErrAborted:
+	case message.ErrAborted:
 		status, code, msg = StatusClientClosed, "client.closed", "the client went away"
-	case http1.ErrRequestBody:
+	case message.ErrRequestBody:
 		status, code, msg = http.StatusBadRequest, "request.body", "the request body could not be read to its end"
-		if errors.Is(err, http1.ErrSlow) {
+		if errors.Is(err, message.ErrSlow) {
 			status, code, msg = http.StatusRequestTimeout, "request.slow", "the request body did not come in time"
 		}
-	case http1.ErrRequest:
+	case message.ErrRequest:
 		status, code, msg = http.StatusInternalServerError, "request.unwritable", "the request cannot be written for the upstream"
 	}
 	r := filter.Refuse(status, code, "%s", msg).Because(err)

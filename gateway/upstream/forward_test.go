@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 func manager(t *testing.T) *Manager {
-	m := NewManager(http1.NewClock())
+	m := NewManager(http1.NewClock(), nil)
 	t.Cleanup(m.Close)
 	return m
 }
@@ -175,28 +175,29 @@ func TestNoTargetTakesCalls(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	for kind, want := range map[http1.Kind]struct {
+	for kind, want := range map[message.Kind]struct {
 		status int
 		code   string
 	}{
-		http1.ErrQueueFull:        {503, "upstream.busy"},
-		http1.ErrQueueTimeout:     {503, "upstream.busy"},
-		http1.ErrConnect:          {502, "upstream.unreachable"},
-		http1.ErrConnectTimeout:   {504, "upstream.timeout"},
-		http1.ErrFirstByteTimeout: {504, "upstream.timeout"},
-		http1.ErrBodyTimeout:      {504, "upstream.timeout"},
-		http1.ErrDeadline:         {504, "upstream.timeout"},
-		http1.ErrClosed:           {502, "upstream.closed"},
-		http1.ErrMalformed:        {502, "upstream.malformed"},
-		http1.ErrTooLarge:         {502, "upstream.malformed"},
-		http1.ErrAborted:          {499, "client.closed"},
-		http1.ErrRequestBody:      {400, "request.body"},
-		http1.ErrRequest:          {500, "request.unwritable"},
-		0:                         {502, "upstream.failed"},
+		message.ErrQueueFull:        {503, "upstream.busy"},
+		message.ErrQueueTimeout:     {503, "upstream.busy"},
+		message.ErrConnect:          {502, "upstream.unreachable"},
+		message.ErrConnectTimeout:   {504, "upstream.timeout"},
+		message.ErrFirstByteTimeout: {504, "upstream.timeout"},
+		message.ErrBodyTimeout:      {504, "upstream.timeout"},
+		message.ErrDeadline:         {504, "upstream.timeout"},
+		message.ErrClosed:           {502, "upstream.closed"},
+		message.ErrMalformed:        {502, "upstream.malformed"},
+		message.ErrTooLarge:         {502, "upstream.malformed"},
+		message.ErrAborted:          {499, "client.closed"},
+		message.ErrRequestBody:      {400, "request.body"},
+		message.ErrRequest:          {500, "request.unwritable"},
+		message.ErrTLS:              {502, "upstream.tls"},
+		0:                           {502, "upstream.failed"},
 	} {
 		t.Run(kind.String(), func(t *testing.T) {
 			cause := errors.New("10.0.0.5 said no")
-			r := wantRefusal(t, Refusal(&http1.Error{Kind: kind, Err: cause}), want.status, want.code)
+			r := wantRefusal(t, Refusal(&message.Failure{Kind: kind, Err: cause}), want.status, want.code)
 			if strings.Contains(r.Message, "10.0.0.5") || !errors.Is(r, cause) {
 				t.Errorf("the message %q or the cause %v is wrong", r.Message, errors.Unwrap(r))
 			}
@@ -209,10 +210,10 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
-	if k := http1.ErrRequest + 1; k.String() != "unknown" {
+	if k := message.ErrTLS + 1; k.String() != "unknown" {
 		t.Errorf("the kind %s is not in this table", k)
 	}
-	wantRefusal(t, Refusal(&http1.Error{Kind: http1.ErrRequestBody, Err: fmt.Errorf("read: %w", http1.ErrSlow)}), 408, "request.slow")
+	wantRefusal(t, Refusal(&message.Failure{Kind: message.ErrRequestBody, Err: fmt.Errorf("read: %w", message.ErrSlow)}), 408, "request.slow")
 }
 
 func TestTotalEndsACall(t *testing.T) {

@@ -1,8 +1,9 @@
 // Package upstream calls the servers behind an API: it chooses a target, sends
 // the request over a pooled connection and turns what went wrong into one answer.
 //
-// Read forward.go for a call, target.go for one server, balance.go for the choice
-// among several, and manager.go for how pools outlive reloads.
+// Read forward.go for a call, target.go for one server, tls.go and auto.go for how
+// it is spoken to, balance.go for the choice among several, and manager.go for how
+// pools outlive reloads.
 package upstream
 
 import (
@@ -19,19 +20,25 @@ import (
 // again with the same upstream keeps its warm connections. Safe for concurrent
 // use.
 type Manager struct {
-	clock *http1.Clock
+	d deps
 
 	mu   sync.Mutex
 	lent map[string]*pool
 }
 
-// NewManager makes an empty manager. The clock is shared with the servers.
-func NewManager(clock *http1.Clock) *Manager {
-	return &Manager{clock: clock, lent: map[string]*pool{}}
+// NewManager makes an empty manager. The clock is shared with the servers. The
+// certificates are those that definitions name; nil: there are none.
+func NewManager(clock *http1.Clock, certs Certificates) *Manager {
+	if certs == nil {
+		certs = none{}
+	}
+	return &Manager{d: deps{clock, certs}, lent: map[string]*pool{}}
 }
 
 // Acquire returns the forwarder of an API's upstream options. It opens nothing;
-// connections are made on demand.
+// connections are made on demand. A certificate that the options name and that is
+// not there is a fault with apidef.CodeCertificateMissing; one that changes later is used
+// for connections that are made after that.
 func (m *Manager) Acquire(org, api string, u apidef.Upstream) (filter.Forwarder, error) {
 	text, err := json.Marshal(u)
 	if err != nil {
@@ -44,7 +51,10 @@ func (m *Manager) Acquire(org, api string, u apidef.Upstream) (filter.Forwarder,
 		p.uses++
 		return p, nil
 	}
-	p, err := newPool(u, m.clock)
+	if err := present(u.TLS, m.d.certs); err != nil {
+		return nil, err
+	}
+	p, err := newPool(u, m.d)
 	if err != nil {
 		return nil, err
 	}

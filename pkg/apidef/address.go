@@ -108,22 +108,20 @@ func (v *findings) upstream(at string, u Upstream) {
 			v.add(at+"/path", CodeUpstreamPath, nil, "the prefix that is added to paths has no parameters; write plain text such as /v1")
 		}
 	}
+	v.versions(at, u)
+	v.tls(at+"/tls", u)
 	v.timeouts(at+"/timeouts", u.Timeouts)
 	v.connections(at+"/connections", u.Connections)
 }
 
 func (v *findings) target(at string, t Target) {
-	if err := checkTarget(t.URL); errors.Is(err, errTLS) {
-		v.add(at+"/url", strictjson.CodeNotAvailable, map[string]any{"name": "https"}, "%s", err)
-	} else if err != nil {
+	if err := checkTarget(t.URL); err != nil {
 		v.err(at+"/url", CodeTarget, err)
 	}
 	if w := t.EffectiveWeight(); w < 0 || w > maxWeight {
 		v.add(at+"/weight", strictjson.CodeRange, map[string]any{"min": 0, "max": maxWeight, "got": w}, "a weight is 0 to %d, not %d", maxWeight, w)
 	}
 }
-
-var errTLS = errors.New("https targets are not available yet; use http:// within a trusted network")
 
 func checkTarget(raw string) error {
 	if raw == "" {
@@ -137,10 +135,8 @@ func checkTarget(raw string) error {
 		return fmt.Errorf("%q is not a URL; write one such as http://10.0.0.5:3000", strictjson.Brief(raw))
 	}
 	switch {
-	case u.Scheme == "https":
-		return errTLS
-	case u.Scheme != "http" || u.Host == "":
-		return fmt.Errorf("%q must start with http:// and a host", strictjson.Brief(raw))
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return fmt.Errorf("%q must start with http:// or https:// and a host", strictjson.Brief(raw))
 	case u.User != nil:
 		return errors.New("the address holds a user or a password; remove it, and send credentials with a header filter")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):

@@ -43,6 +43,14 @@ func (e EncodedSlash) OrDefault() EncodedSlash { return cmp.Or(e, EncodedReject)
 // OrDefault is s, or Active where s is absent.
 func (s State) OrDefault() State { return cmp.Or(s, Active) }
 
+// OrDefault is v, or HTTPAuto where v is absent.
+func (v HTTPVersion) OrDefault() HTTPVersion { return cmp.Or(v, HTTPAuto) }
+
+// IsZero tells whether nothing is said.
+func (t UpstreamTLS) IsZero() bool {
+	return t.CA == "" && t.ClientCertificate == "" && t.ServerName == "" && !t.InsecureSkipVerify && len(t.Pins) == 0
+}
+
 // WithDefaults fills what is absent. Total stays 0, which is unbounded.
 func (t Timeouts) WithDefaults() Timeouts {
 	t.Connect = cmp.Or(t.Connect, defaultConnect)

@@ -11,8 +11,8 @@ func planned(pattern string) bool {
 	switch pattern {
 	case "/listen/redirectHttp", "/listen/protocols", "/listen/certificates",
 		"/upstream/targets/*/backup", "/upstream/discovery", "/upstream/balance", "/upstream/sticky",
-		"/upstream/http", "/upstream/retry", "/upstream/hedge", "/upstream/breaker", "/upstream/health",
-		"/upstream/outliers", "/upstream/tls", "/upstream/fallback",
+		"/upstream/retry", "/upstream/hedge", "/upstream/breaker", "/upstream/health",
+		"/upstream/outliers", "/upstream/fallback",
 		"/pools", "/routing", "/mirror", "/versions", "/openapi":
 		return true
 	}

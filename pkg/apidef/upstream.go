@@ -8,6 +8,12 @@ type Upstream struct {
 	Path string `json:"path,omitempty"`
 	// PreserveHost forwards the client's Host instead of the target's. Default: false.
 	PreserveHost bool `json:"preserveHost,omitempty"`
+	// HTTP is auto, 1.1, 2 or h2c: the version spoken to the targets. auto takes
+	// HTTP/2 where an https target offers it in its handshake, else HTTP/1.1; 2 is
+	// HTTP/2 over TLS; h2c is HTTP/2 without TLS, for http targets. Default: auto.
+	HTTP HTTPVersion `json:"http,omitempty"`
+	// TLS is how https targets are verified, and how the gateway shows who it is.
+	TLS UpstreamTLS `json:"tls,omitzero"`
 	// Timeouts bound each step of a call.
 	Timeouts Timeouts `json:"timeouts,omitzero"`
 	// Connections bound the connections to each target.
@@ -16,11 +22,43 @@ type Upstream struct {
 
 // Target is one server.
 type Target struct {
-	// URL is http://host:port with an optional path; https comes with upstream TLS.
+	// URL is http:// or https://, a host with an optional port (default: 80, 443), and
+	// an optional path.
 	URL string `json:"url"`
 	// Weight is its share of the calls among the pool's targets; 0 takes no new
 	// calls; at most 1000. Default: 1.
 	Weight *int `json:"weight,omitempty"`
+}
+
+// HTTPVersion is the version of HTTP that is spoken to targets.
+type HTTPVersion string
+
+// The versions.
+const (
+	HTTPAuto HTTPVersion = "auto" // what an https target chooses by ALPN (RFC 7301); 1.1 without TLS
+	HTTP11   HTTPVersion = "1.1"
+	HTTP2    HTTPVersion = "2"   // over TLS
+	H2C      HTTPVersion = "h2c" // HTTP/2 without TLS, by prior knowledge (RFC 9113, 3.3)
+)
+
+// UpstreamTLS is TLS (1.2 or later) towards the https targets.
+type UpstreamTLS struct {
+	// CA names a certificate or CA bundle of the gateways, which alone is trusted to
+	// sign the targets' certificates. Default: the system's authorities.
+	CA string `json:"ca,omitempty"`
+	// ClientCertificate names a certificate with key of the gateways, shown to targets
+	// that ask for one. Default: none.
+	ClientCertificate string `json:"clientCertificate,omitempty"`
+	// ServerName is asked for and expected in the target's certificate. Default: the
+	// target's host.
+	ServerName string `json:"serverName,omitempty"`
+	// InsecureSkipVerify takes any certificate; pins are still checked. Only for
+	// tests. Default: false.
+	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+	// Pins are hashes of public keys, "sha256/" and the base64 of the SHA-256 of a
+	// certificate's SubjectPublicKeyInfo; one certificate of the verified chain must
+	// have one of them. Default: any key.
+	Pins []string `json:"pins,omitempty"`
 }
 
 // Timeouts of one call. Zero total means no bound on the whole.

@@ -14,22 +14,30 @@ import (
 
 // The codes of a definition's own rules, beside those of strictjson and schema.go.
 const (
-	CodeName          fault.Code = "api.name_invalid"
-	CodeID            fault.Code = "api.id_invalid"
-	CodeGroup         fault.Code = "api.group_invalid"
-	CodeTag           fault.Code = "api.tag_invalid"
-	CodeDomain        fault.Code = "listen.domain_invalid"
-	CodeListenPath    fault.Code = "listen.path_invalid"
-	CodeNoTargets     fault.Code = "upstream.targets_missing"
-	CodeTarget        fault.Code = "upstream.target_invalid"
-	CodeUpstreamPath  fault.Code = "upstream.path_invalid"
-	CodeMethod        fault.Code = "endpoint.method_invalid"
-	CodeEndpointPath  fault.Code = "endpoint.path_invalid"
-	CodeEndpointID    fault.Code = "endpoint.id_taken" // params id, other (index of the other endpoint)
-	CodeEndpointTwice fault.Code = "endpoint.duplicate"
-	CodeUndecided     fault.Code = "auth.undecided"
-	CodeFilterScope   fault.Code = "filter.scope" // the filter cannot stand here
-	CodeFilterOff     fault.Code = "filter.off"   // "off" is not allowed here
+	CodeName         fault.Code = "api.name_invalid"
+	CodeID           fault.Code = "api.id_invalid"
+	CodeGroup        fault.Code = "api.group_invalid"
+	CodeTag          fault.Code = "api.tag_invalid"
+	CodeDomain       fault.Code = "listen.domain_invalid"
+	CodeListenPath   fault.Code = "listen.path_invalid"
+	CodeNoTargets    fault.Code = "upstream.targets_missing"
+	CodeTarget       fault.Code = "upstream.target_invalid"
+	CodeUpstreamPath fault.Code = "upstream.path_invalid"
+	CodeUpstreamHTTP fault.Code = "upstream.http_conflict"
+	CodeTLSUnused    fault.Code = "upstream.tls_unused"
+	CodeTLSConflict  fault.Code = "upstream.tls_conflict"
+	CodeCertificate  fault.Code = "certificate.name_invalid"
+	// CodeCertificateMissing is found by gateways: they have no certificate of the name.
+	CodeCertificateMissing fault.Code = "certificate.missing"
+	CodeServerName         fault.Code = "upstream.server_name_invalid"
+	CodePin                fault.Code = "upstream.pin_invalid"
+	CodeMethod             fault.Code = "endpoint.method_invalid"
+	CodeEndpointPath       fault.Code = "endpoint.path_invalid"
+	CodeEndpointID         fault.Code = "endpoint.id_taken" // params id, other (index of the other endpoint)
+	CodeEndpointTwice      fault.Code = "endpoint.duplicate"
+	CodeUndecided          fault.Code = "auth.undecided"
+	CodeFilterScope        fault.Code = "filter.scope" // the filter cannot stand here
+	CodeFilterOff          fault.Code = "filter.off"   // "off" is not allowed here
 )
 
 // Bounds of a definition.

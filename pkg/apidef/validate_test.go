@@ -97,7 +97,19 @@ func TestValidateRules(t *testing.T) {
 		{"weights of zero", `{"upstream":{"targets":[{"url":"http://a","weight":0}]}}`, "/upstream/targets upstream.targets_missing"},
 		{"weight", `{"upstream":{"targets":[{"url":"http://a","weight":1001}]}}`, "/upstream/targets/0/weight out_of_range"},
 		{"target twice", `{"upstream":{"targets":[{"url":"http://a"},{"url":"http://a"}]}}`, "/upstream/targets/1/url duplicate_item"},
-		{"https", `{"upstream":{"targets":[{"url":"https://a"}]}}`, "/upstream/targets/0/url not_available"},
+		{"https", `{"upstream":{"targets":[{"url":"https://a"},{"url":"http://b"}],"http":"auto"}}`, ""},
+		{"TLS with everything", `{"upstream":{"targets":[{"url":"HTTPS://a"}],"http":"2","tls":{"ca":"cert-2","clientCertificate":"My_cert.1","serverName":"api.example.com","pins":["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]}}}`, ""},
+		{"pins of a self-signed certificate", `{"upstream":{"targets":[{"url":"https://a"}],"tls":{"insecureSkipVerify":true,"pins":["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]}}}`, ""},
+		{"HTTP version", `{"upstream":{"http":"3"}}`, "/upstream/http not_in_list"},
+		{"h2c over TLS", `{"upstream":{"targets":[{"url":"http://b"},{"url":"https://a"}],"http":"h2c"}}`, "/upstream/http upstream.http_conflict"},
+		{"2 without TLS", `{"upstream":{"targets":[{"url":"https://a"},{"url":"http://b"}],"http":"2"}}`, "/upstream/http upstream.http_conflict"},
+		{"h2c", `{"upstream":{"http":"h2c"}}`, ""},
+		{"TLS without https", `{"upstream":{"tls":{"serverName":"a"}}}`, "/upstream/tls upstream.tls_unused"},
+		{"TLS that says nothing", `{"upstream":{"tls":{"insecureSkipVerify":false,"pins":[]}}}`, ""},
+		{"a CA that nobody asks", `{"upstream":{"targets":[{"url":"https://a"}],"tls":{"ca":"c","insecureSkipVerify":true}}}`, "/upstream/tls/insecureSkipVerify upstream.tls_conflict"},
+		{"certificate names", `{"upstream":{"targets":[{"url":"https://a"}],"tls":{"ca":"../c","clientCertificate":".c"}}}`, "/upstream/tls/ca certificate.name_invalid, /upstream/tls/clientCertificate certificate.name_invalid"},
+		{"server name", `{"upstream":{"targets":[{"url":"https://a"}],"tls":{"serverName":"*.a"}}}`, "/upstream/tls/serverName upstream.server_name_invalid"},
+		{"pins", `{"upstream":{"targets":[{"url":"https://a"}],"tls":{"pins":["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=","sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=","sha1/AAAA","sha256/AAAA","sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\\n"]}}}`, "/upstream/tls/pins/1 duplicate_item, /upstream/tls/pins/2 upstream.pin_invalid, /upstream/tls/pins/3 upstream.pin_invalid, /upstream/tls/pins/4 upstream.pin_invalid"},
 		{"upstream path", `{"upstream":{"path":"v1"}}`, "/upstream/path upstream.path_invalid"},
 		{"upstream path with parameter", `{"upstream":{"path":"/{v}"}}`, "/upstream/path upstream.path_invalid"},
 		{"timeouts", `{"upstream":{"timeouts":{"connect":"1ns","total":"25h"}}}`, "/upstream/timeouts/connect out_of_range, /upstream/timeouts/total out_of_range"},
@@ -140,7 +152,7 @@ func TestTargetsThatCannotBeCalled(t *testing.T) {
 			t.Errorf("%q was taken", url)
 		}
 	}
-	for _, url := range []string{"http://a", "http://A.example.com:65535/v1/", "http://127.0.0.1:3000", "http://[::1]:8080", "http://my_service:80/%EC%A3%BC"} {
+	for _, url := range []string{"http://a", "http://A.example.com:65535/v1/", "http://127.0.0.1:3000", "http://[::1]:8080", "http://my_service:80/%EC%A3%BC", "https://a", "HTTPS://[::1]:443/v1"} {
 		if err := checkTarget(url); err != nil {
 			t.Errorf("%q: %v", url, err)
 		}

@@ -157,6 +157,13 @@ export const errors = {
   too_large: 'The document is too large.',
   trailing_data: 'Something follows the end of the document. Remove it.',
   'upstream.path_invalid': 'The prefix that is added to paths has no parameters. Write plain text such as /v1.',
+  'upstream.http_conflict': 'This HTTP version and this target do not go together: 2 is for https targets, h2c for http targets.',
+  'upstream.tls_unused': 'No target is https. Make the targets https:// or remove the TLS options.',
+  'upstream.tls_conflict': 'Any certificate is taken, so a trusted CA means nothing. Remove one of them.',
+  'upstream.server_name_invalid': 'Write a host name such as api.example.com.',
+  'upstream.pin_invalid': 'A pin is sha256/ and the base64 of the SHA-256 of a public key.',
+  'certificate.name_invalid': 'The name of a certificate has letters, digits, -, _ and dots, and does not begin with a dot.',
+  'certificate.missing': 'The gateway has no certificate of this name.',
   'upstream.target_invalid':
     'This is no target. Write scheme and host, such as http://10.0.0.5:3000, without user, query or fragment.',
 } as const

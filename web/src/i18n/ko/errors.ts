@@ -155,6 +155,13 @@ export const errors: Translation<typeof en> = {
   too_large: '문서가 너무 큽니다.',
   trailing_data: '문서의 끝 뒤에 다른 내용이 있습니다. 삭제하십시오.',
   'upstream.path_invalid': '경로에 붙이는 접두사에는 매개변수를 쓸 수 없습니다. /v1과 같이 입력하십시오.',
+  'upstream.http_conflict': '이 HTTP 버전은 이 대상에 쓸 수 없습니다. 2는 https 대상, h2c는 http 대상에 씁니다.',
+  'upstream.tls_unused': 'https 대상이 없습니다. 대상을 https://로 바꾸거나 TLS 설정을 삭제하십시오.',
+  'upstream.tls_conflict': '모든 인증서를 허용하면 신뢰할 CA가 소용없습니다. 둘 중 하나를 삭제하십시오.',
+  'upstream.server_name_invalid': 'api.example.com과 같은 호스트 이름을 입력하십시오.',
+  'upstream.pin_invalid': 'sha256/ 뒤에 공개 키 SHA-256 해시의 base64를 입력하십시오.',
+  'certificate.name_invalid': '인증서 이름에는 영문자, 숫자, -, _, 점만 쓸 수 있으며 점으로 시작할 수 없습니다.',
+  'certificate.missing': '게이트웨이에 이 이름의 인증서가 없습니다.',
   'upstream.target_invalid':
     '대상 주소가 아닙니다. http://10.0.0.5:3000과 같이 사용자, 쿼리, 프래그먼트 없이 스킴과 호스트를 입력하십시오.',
 }

@@ -1,4 +1,4 @@
-package http1
+package message
 
 import "errors"
 
@@ -9,7 +9,7 @@ var ErrSlow = errors.New("the client is too slow")
 // Kind says what became of an exchange with a target.
 type Kind uint8
 
-// The kinds of Error, with the status that fits each.
+// The kinds of Failure, with the status that fits each.
 const (
 	ErrQueueFull        Kind = iota + 1 // 503: all connections busy and the queue full
 	ErrQueueTimeout                     // 503: no connection became free in time
@@ -23,7 +23,8 @@ const (
 	ErrTooLarge                         // 502: the response head is over a limit
 	ErrAborted                          // 499: the client is gone, or the context ended
 	ErrRequestBody                      // 400, or 408 with ErrSlow: the request's body could not be read
-	ErrRequest                          // 500: the request cannot be written as HTTP/1.1
+	ErrRequest                          // 500: the request cannot be written as HTTP
+	ErrTLS                              // 502: the TLS handshake failed, or the certificate is not to be trusted
 )
 
 // String is a word for logs and metrics.
@@ -55,6 +56,8 @@ func (k Kind) String() string {
 		return "request_body"
 	case ErrRequest:
 		return "request"
+	case ErrTLS:
+		return "tls"
 	}
 	return "unknown"
 }
@@ -68,9 +71,9 @@ func (k Kind) Timeout() bool {
 	return false
 }
 
-// Error is the error of an exchange with a target, from Do and from the reads of
-// a response body.
-type Error struct {
+// Failure is the error of an exchange with a target: of sending the request, and of
+// the reads of a response body. It is what every client (http1, http2) returns.
+type Failure struct {
 	Kind Kind
 	// Sent tells whether a byte of the request may have reached the target. Without
 	// it every request may be tried again elsewhere, if its body is still whole
@@ -82,7 +85,7 @@ type Error struct {
 }
 
 // Error describes the failure without addresses.
-func (e *Error) Error() string {
+func (e *Failure) Error() string {
 	if e.Err == nil {
 		return "upstream exchange: " + e.Kind.String()
 	}
@@ -90,11 +93,11 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Failure) Unwrap() error { return e.Err }
 
-// KindOf returns the kind of an *Error in err's chain, or 0.
+// KindOf returns the kind of an *Failure in err's chain, or 0.
 func KindOf(err error) Kind {
-	var e *Error
+	var e *Failure
 	if errors.As(err, &e) {
 		return e.Kind
 	}
