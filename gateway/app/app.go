@@ -127,8 +127,7 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	}
 	a.server = http1.NewServer(a.handler, http1.ServerConfig{
 		RequestLine: int(l.RequestLine), Head: int(l.Head), Fields: l.Fields, HeaderTimeout: l.HeaderTimeout, IdleTimeout: l.IdleTimeout,
-		WriteTimeout: l.WriteTimeout, BodyRate: int(l.BodyRate), MaxConnections: l.MaxConnections,
-		MaxConnectionsPerClient: l.MaxConnectionsPerClient, MaxRequestsPerConnection: l.MaxRequestsPerConnection,
+		WriteTimeout: l.WriteTimeout, BodyRate: int(l.BodyRate), MaxRequestsPerConnection: l.MaxRequestsPerConnection,
 		NewID: newID, Refused: refused, Clock: clock, Log: a.log,
 	})
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
 	"syscall"
@@ -28,14 +27,14 @@ const peekAfter = 250 * time.Millisecond
 // conn is one client connection. While it is idle it has no exchange, and with
 // that no buffer.
 type conn struct {
-	s             *Server
-	nc            net.Conn
-	raw           syscall.RawConn // to look at the socket; nil where there is none
-	remote, local netip.AddrPort
-	scheme        string
-	ctx           context.Context
-	cancel        context.CancelFunc
-	abort         message.Abort
+	s      *Server
+	nc     net.Conn
+	raw    syscall.RawConn // to look at the socket; nil where there is none
+	peer   Peer
+	scheme string
+	ctx    context.Context
+	cancel context.CancelFunc
+	abort  message.Abort
 
 	slot    int // of the clock
 	state   atomic.Int32
@@ -58,9 +57,9 @@ type conn struct {
 	interrupted bool
 }
 
-func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{s: s, nc: nc, scheme: "http", raw: wire.RawConn(nc), remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
-	if _, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok { // crypto/tls
+func newConn(s *Server, nc net.Conn, p Peer) *conn {
+	c := &conn{s: s, nc: nc, peer: p, scheme: "http", raw: wire.RawConn(nc)}
+	if p.TLS != nil {
 		c.scheme = "https"
 	}
 	if c.raw != nil {
@@ -70,14 +69,6 @@ func newConn(s *Server, nc net.Conn) *conn {
 		}
 	}
 	return c
-}
-
-func addrPort(a net.Addr) netip.AddrPort {
-	if t, ok := a.(*net.TCPAddr); ok {
-		p := t.AddrPort()
-		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
-	}
-	return netip.AddrPort{}
 }
 
 func (c *conn) Place() *int { return &c.slot }
@@ -345,10 +336,10 @@ func (c *conn) tryWrite(fd uintptr) bool {
 func (c *conn) refuse(r *wire.Refusal) {
 	c.s.count(r.Code)
 	id := c.s.newID()
-	c.s.c.Log.Debug("request refused", "code", r.Code, "message", r.Message, "request", id, "remote", c.remote)
+	c.s.c.Log.Debug("request refused", "code", r.Code, "message", r.Message, "request", id, "remote", c.peer.Remote)
 	err := c.send(c.s.answer(r, id))
 	if c.s.c.Refused != nil {
-		c.s.c.Refused(r.Status, r.Code, id, c.remote.Addr())
+		c.s.c.Refused(r.Status, r.Code, id, c.peer.Remote.Addr())
 	}
 	if err == nil {
 		c.linger()
