@@ -24,6 +24,10 @@ const (
 // peekAfter is how long a request may be in work before its client is looked at.
 const peekAfter = 250 * time.Millisecond
 
+// handshakeRecord begins a TLS connection (RFC 8446, 5.1). Such a client understands
+// no answer, so it gets none.
+const handshakeRecord = 22
+
 // conn is one client connection. While it is idle it has no exchange, and with
 // that no buffer.
 type conn struct {
@@ -253,6 +257,10 @@ func (c *conn) exchange() bool {
 // readHead reads and parses a head. Mostly it is there already.
 func (c *conn) readHead(x *exchange) (*wire.Refusal, error) {
 	n, bad := wire.ParseRequest(x.d.Buffered(), &x.q, &x.f, &c.s.lim)
+	if (bad != nil || n == 0) && c.served == 0 && x.d.Buffered()[0] == handshakeRecord {
+		c.s.count(wire.CodeMalformed)
+		return nil, errTLS
+	}
 	if bad == nil && n == 0 {
 		if c.served > 0 && !c.read.Set(c.s.c.Clock.After(c.s.c.HeaderTimeout)) {
 			return nil, ErrSlow
