@@ -3,6 +3,7 @@ package certs
 import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -60,14 +61,25 @@ func look(dir string) (fingerprint, error) {
 	return f, nil
 }
 
+// settled tells whether every file is older than the grain of its file system's
+// clock, so that another change would have another time.
+func (f fingerprint) settled(now time.Time) bool {
+	for _, s := range f {
+		if s.modified > now.Add(-2*time.Second).UnixNano() {
+			return false
+		}
+	}
+	return true
+}
+
 // read makes the next world from the folder, and from the old one what cannot be
-// read or did not change.
+// used or did not change.
 func (s *Store) read(old *world) (*world, error) {
 	seen, err := look(s.o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	w := &world{seen: seen, pairs: map[string]*pair{}, bundles: map[string]*bundle{}}
+	w := &world{seen: seen, settled: seen.settled(time.Now()), pairs: map[string]*pair{}, bundles: map[string]*bundle{}}
 	for _, file := range slices.Sorted(maps.Keys(seen)) {
 		name, isChain := strings.CutSuffix(file, chainEnd)
 		if !isChain {
@@ -85,8 +97,8 @@ func (s *Store) read(old *world) (*world, error) {
 		}
 	}
 	w.index(s.o.Default)
-	if s.o.Default != "" && w.fallback == nil && old.fallback != nil {
-		w.problems = append(w.problems, Problem{Name: s.o.Default, Err: errors.New("certificates.default names it, and it is gone")})
+	if d := s.o.Default; d != "" && w.fallback == nil && !slices.ContainsFunc(w.problems, func(p Problem) bool { return p.Name == d }) {
+		w.problems = append(w.problems, Problem{Name: d, Err: fmt.Errorf("certificates.default names it, and there is no %s.crt with %s.key", d, d)})
 	}
 	return w, nil
 }
@@ -102,21 +114,7 @@ func (w *world) keep(old *world, name string, err error) {
 	w.problems = append(w.problems, p)
 }
 
-// same tells whether files are as they were when old was read, without trouble.
-func (w *world) same(old *world, name string, files ...string) bool {
-	for _, f := range files {
-		if is, ok := old.seen[f]; !ok || is != w.seen[f] {
-			return false
-		}
-	}
-	return !slices.ContainsFunc(old.problems, func(p Problem) bool { return p.Name == name })
-}
-
 func (s *Store) readPair(w, old *world, name string) {
-	if was := old.pairs[name]; was != nil && w.same(old, name, name+chainEnd, name+keyEnd) {
-		w.pairs[name] = was
-		return
-	}
 	chain, err := readFile(filepath.Join(s.o.Dir, name+chainEnd))
 	if err != nil {
 		w.keep(old, name, err)
@@ -125,6 +123,12 @@ func (s *Store) readPair(w, old *world, name string) {
 	key, err := readFile(filepath.Join(s.o.Dir, name+keyEnd))
 	if err != nil {
 		w.keep(old, name, err)
+		return
+	}
+	wide := w.seen[name+keyEnd].mode&0o077 != 0
+	sum := sha256.Sum256(slices.Concat(chain, []byte{0}, key))
+	if was := old.pairs[name]; was != nil && was.sum == sum && was.wide == wide {
+		w.pairs[name] = was
 		return
 	}
 	c, err := tls.X509KeyPair(chain, key)
@@ -138,14 +142,10 @@ func (s *Store) readPair(w, old *world, name string) {
 			return
 		}
 	}
-	w.pairs[name] = &pair{tls: &c, wide: w.seen[name+keyEnd].mode&0o077 != 0}
+	w.pairs[name] = &pair{tls: &c, wide: wide, sum: sum}
 }
 
 func (s *Store) readBundle(w, old *world, name string) {
-	if was := old.bundles[name]; was != nil && w.same(old, name, name+chainEnd) {
-		w.bundles[name] = was
-		return
-	}
 	text, err := readFile(filepath.Join(s.o.Dir, name+chainEnd))
 	if err != nil {
 		w.keep(old, name, err)

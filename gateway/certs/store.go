@@ -41,6 +41,7 @@ type Store struct {
 // world is what is in use. It is never changed, only replaced.
 type world struct {
 	seen     fingerprint
+	settled  bool // of seen
 	pairs    map[string]*pair
 	bundles  map[string]*bundle
 	names    map[string][]*tls.Certificate // by DNS name, lower case; "*.x" for wildcards; the best first
@@ -52,6 +53,7 @@ type world struct {
 type pair struct {
 	tls  *tls.Certificate
 	wide bool // its key may be read by others than its owner
+	sum  [32]byte
 }
 
 // bundle is a set of CAs.
@@ -85,13 +87,11 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	if o.Default != "" && s.now.Load().fallback == nil {
-		err := fmt.Errorf("certificates.default %q: %s has no usable %s.crt with its %s.key", o.Default, o.Dir, o.Default, o.Default)
 		for _, p := range s.Problems() {
 			if p.Name == o.Default {
-				err = fmt.Errorf("certificates.default %q: %w", o.Default, p.Err)
+				return nil, fmt.Errorf("certificate %s in %s: %w", p.Name, o.Dir, p.Err)
 			}
 		}
-		return nil, err
 	}
 	return s, nil
 }
@@ -113,7 +113,7 @@ func (s *Store) Run(ctx context.Context) error {
 // look reloads when a file changed since it was last read.
 func (s *Store) look() {
 	at, err := look(s.o.Dir)
-	if err == nil && maps.Equal(at, s.now.Load().seen) {
+	if w := s.now.Load(); err == nil && w.settled && maps.Equal(at, w.seen) {
 		return
 	}
 	// An error is logged by Reload; the next look tries again.
