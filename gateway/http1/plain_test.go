@@ -46,6 +46,13 @@ func TestConnectionsThatAreNoSockets(t *testing.T) {
 			t.Fatalf("got %+v", got)
 		}
 	}
+	// A body's sender may still be at its last line when the answer has come, and then
+	// the connection is not kept; behind a GET it is.
+	c.Send("GET /kept HTTP/1.1\r\nHost: h\r\n\r\n")
+	if got := c.MustRead("GET"); got.Body != "GET /kept" {
+		t.Fatalf("got %+v", got)
+	}
+	eventually(t, "a connection is kept", func() bool { return p.Stats().Idle == 1 })
 	o.CloseConns() // the pool cannot look: the request is sent again
 	eventually(t, "the origin has closed", func() bool { return o.Open() == 0 })
 	c.Send("GET /again HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -53,6 +53,11 @@ type upConn struct {
 	trip    func(fd uintptr) bool
 	alive   func(fd uintptr)
 
+	// A body that the kernel moves; see splice.go.
+	ready  func(fd uintptr) bool
+	have   int
+	moving io.LimitedReader
+
 	send sender
 }
 
@@ -61,7 +66,7 @@ func newUpConn(p *Pool, nc net.Conn) *upConn {
 	c.d = wire.Reader{Conn: nc, Pool: &p.bufs}
 	if c.raw != nil {
 		_, c.plain = nc.(*net.TCPConn)
-		c.trip = c.roundTrip
+		c.trip, c.ready = c.roundTrip, c.tryWaiting
 		c.alive = func(fd uintptr) { c.err = wire.PeekFD(fd) }
 	}
 	return c
@@ -402,6 +407,13 @@ func (b *response) WriteTo(w io.Writer) (int64, error) {
 	for sent := int64(0); ; {
 		if n, err := c.body.Ready(); c.res.Stream && fl != nil && err == nil && (n == 0 || c.d.R == c.d.W) {
 			if err := fl.Flush(); err != nil {
+				return sent, err
+			}
+		}
+		if to, ok := w.(*writer); ok && c.spliceable() {
+			n, err := to.splice(c)
+			sent += n
+			if err != nil {
 				return sent, err
 			}
 		}

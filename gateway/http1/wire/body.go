@@ -104,7 +104,7 @@ func (b *Framed) Read(p []byte) (int, error) {
 			if have := b.D.W - b.D.R; have > 0 {
 				n = int64(copy(p, b.D.Buf.B[b.D.R:b.D.R+int(min(n, int64(have)))]))
 				b.D.R += int(n)
-				return int(n), b.took(n)
+				return int(n), b.Took(n)
 			}
 			if len(p) == 0 {
 				return 0, nil
@@ -128,7 +128,7 @@ func (b *Framed) direct(p []byte) (int, error) {
 	n, err := b.D.Conn.Read(p)
 	b.pace.After(n)
 	if n > 0 {
-		return n, b.took(int64(n))
+		return n, b.Took(int64(n))
 	}
 	if err == io.EOF {
 		return 0, b.ended()
@@ -149,7 +149,7 @@ func (b *Framed) Next() ([]byte, error) {
 		if have := b.D.W - b.D.R; n > 0 && have > 0 {
 			p := b.D.Buf.B[b.D.R : b.D.R+int(min(n, int64(have)))]
 			b.D.R += len(p)
-			if err := b.took(int64(len(p))); err != nil && err != io.EOF {
+			if err := b.Took(int64(len(p))); err != nil && err != io.EOF {
 				return nil, err
 			}
 			return p, nil
@@ -165,9 +165,9 @@ func (b *Framed) Next() ([]byte, error) {
 	}
 }
 
-// took notes n body bytes as read. At the end of a body of known length it says
+// Took notes n body bytes as read, also where somebody else moved them. At the end of a body of known length it says
 // io.EOF at once, so that the reader need not ask again.
-func (b *Framed) took(n int64) error {
+func (b *Framed) Took(n int64) error {
 	if b.Kind == BodyUntilClose {
 		return nil
 	}

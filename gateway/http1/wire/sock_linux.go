@@ -42,6 +42,19 @@ func PeekFD(fd uintptr) error {
 	}
 }
 
+// WaitingFD tells how many bytes wait in a socket. Where it is none, the error is
+// PeekFD's.
+func WaitingFD(fd uintptr) (int, error) {
+	var n int32
+	if _, _, e := syscall.RawSyscall(syscall.SYS_IOCTL, fd, syscall.TIOCINQ, uintptr(unsafe.Pointer(&n))); e != 0 {
+		return 0, e
+	}
+	if n > 0 {
+		return int(n), nil
+	}
+	return 0, PeekFD(fd)
+}
+
 // ReadFD is one read of a non-blocking socket of the runtime's
 // poller. As it cannot block, the scheduler is not told of it: its watch over long
 // system calls would cost more than the call, when cores are scarce.

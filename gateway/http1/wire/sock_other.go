@@ -15,6 +15,9 @@ func RawConn(net.Conn) syscall.RawConn { return nil }
 // PeekFD is not called where RawConn gives nothing; nor are ReadFD and WriteFD.
 func PeekFD(uintptr) error { return syscall.EAGAIN }
 
+// WaitingFD is for Linux.
+func WaitingFD(uintptr) (int, error) { return 0, errors.ErrUnsupported }
+
 // ReadFD is for Linux.
 func ReadFD(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
 
