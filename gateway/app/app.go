@@ -201,7 +201,7 @@ func (a *App) checks(rdb redis.UniversalClient, me *filter.Node, counters *serve
 		a.health.Optional("records", a.records.check())
 		reg.MustRegister(newRecordsCollector(a.records.spool))
 	}
-	reg.MustRegister(newCollector(counters, a.server, a.sessions, a.world))
+	reg.MustRegister(newCollector(counters, a.server, a.sessions, a.world), newTunnelCollector(a.handler.Tunnels()))
 	a.metrics = telemetry.Handler(reg)
 }
 
@@ -213,7 +213,7 @@ func (a *App) open(ctx context.Context, me *filter.Node) (err error) {
 	a.cleanup.Push("listener", func(context.Context) error { _ = a.listener.Close(); return nil })
 	a.self.Store(listen.Self(a.listener))
 	a.admin, err = httpd.Listen(ctx, httpd.ServerOptions{
-		Name: "admin", Address: a.c.Admin.Address, Handler: admin.Routes(a.health, a.metrics, a.world), Log: a.log,
+		Name: "admin", Address: a.c.Admin.Address, Handler: admin.Routes(a.health, a.metrics, a.world, a.handler.Tunnels()), Log: a.log,
 	})
 	if err != nil {
 		return err
