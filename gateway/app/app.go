@@ -206,7 +206,7 @@ func (a *App) checks(rdb redis.UniversalClient, me *filter.Node, counters *serve
 		a.health.Optional("records", a.records.check())
 		reg.MustRegister(newRecordsCollector(a.records.spool))
 	}
-	reg.MustRegister(newCollector(a, counters), newFrontCollector(a))
+	reg.MustRegister(newCollector(a, counters), newFrontCollector(a), newTunnelCollector(a.handler.Tunnels()))
 	a.metrics = telemetry.Handler(reg)
 }
 
@@ -216,7 +216,7 @@ func (a *App) open(ctx context.Context, me *filter.Node) (err error) {
 		return err
 	}
 	a.admin, err = httpd.Listen(ctx, httpd.ServerOptions{
-		Name: "admin", Address: a.c.Admin.Address, Handler: admin.Routes(a.health, a.metrics, a.world), Log: a.log,
+		Name: "admin", Address: a.c.Admin.Address, Handler: admin.Routes(a.health, a.metrics, a.world, a.handler.Tunnels()), Log: a.log,
 	})
 	if err != nil {
 		return err
