@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -31,6 +32,10 @@ func FuzzSmuggling(f *testing.F) {
 	}
 	o := http1test.NewOrigin(f, http1test.Echo)
 	r := newRig(f, o.Addr(), http1.ServerConfig{BodyGrace: time.Second}, http1.PoolConfig{})
+	r.takes = func(target string) bool { // net/http refuses a bad escape, the engine leaves that to the router
+		_, err := url.ParseRequestURI(target)
+		return err == nil
+	}
 	probes := 0
 	f.Fuzz(func(t *testing.T, in []byte) {
 		before := len(o.Requests())
