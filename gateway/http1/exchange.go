@@ -118,9 +118,12 @@ type requestBody struct {
 }
 
 // Read reads body bytes; the first one sends 100 (Continue) where the client
-// waits for it.
+// waits for it. A read of none says that somebody is about to read.
 func (b *requestBody) Read(p []byte) (int, error) {
 	b.touched.Store(true)
+	if len(p) == 0 {
+		return 0, nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading.Store(true)
