@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -31,14 +32,16 @@ func TestEarlyAnswerKeepsItsPromise(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			o := http1test.NewScripted(t, func(n int, c net.Conn, r *bufio.Reader) {
-				for l := ""; l != "\r\n"; {
-					var err error
-					if l, err = r.ReadString('\n'); err != nil {
+				for {
+					q, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+					if _, err := io.Copy(io.Discard, q.Body); err != nil {
 						return
 					}
 				}
-				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-				_, _ = io.Copy(io.Discard, r)
 			})
 			r := newRig(t, o.Addr(), http1.ServerConfig{}, http1.PoolConfig{})
 			c := http1test.Dial(t, r.addr)
