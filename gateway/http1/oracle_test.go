@@ -37,7 +37,8 @@ func FuzzSmuggling(f *testing.F) {
 		return err == nil
 	}
 	probes := 0
-	f.Fuzz(func(t *testing.T, in []byte) {
+	f.Fuzz(func(t *testing.T, words []byte) {
+		in := http1test.Spell(words)
 		before := len(o.Requests())
 		c := http1test.Dial(t, r.addr)
 		c.Send(string(in))
@@ -100,7 +101,8 @@ func FuzzOrigin(f *testing.F) {
 	})
 	r := newRig(f, o.Addr(), http1.ServerConfig{}, http1.PoolConfig{})
 	probes := 0
-	f.Fuzz(func(t *testing.T, in []byte) {
+	f.Fuzz(func(t *testing.T, words []byte) {
+		in := http1test.Spell(words)
 		mu.Lock()
 		out = in
 		mu.Unlock()
