@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"strconv"
@@ -32,21 +31,19 @@ type footprint struct{ goroutines, files, bytes float64 }
 func footprintOf(t *testing.T, admin string) footprint {
 	t.Helper()
 	_, text := fetch(t, admin+"/metrics")
-	value := func(name string) float64 {
-		lines := bufio.NewScanner(strings.NewReader(text))
-		for lines.Scan() {
-			if v, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-				f, err := strconv.ParseFloat(v, 64)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return f
-			}
+	return footprint{metric(t, text, "go_goroutines"), metric(t, text, "process_open_fds"), metric(t, text, "go_memstats_heap_inuse_bytes")}
+}
+
+// metric is the value of a metric without labels, or of one with the labels that stand in its name.
+func metric(t *testing.T, text, name string) float64 {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if v, ok := strings.CutPrefix(line, name+" "); ok {
+			return must(strconv.ParseFloat(strings.TrimSpace(v), 64))(t)
 		}
-		t.Fatalf("the metrics of %s lack %s", admin, name)
-		return 0
 	}
-	return footprint{value("go_goroutines"), value("process_open_fds"), value("go_memstats_heap_inuse_bytes")}
+	t.Fatalf("the metrics lack %s", name)
+	return 0
 }
 
 // TestSoakReloads changes a definition without a pause, its upstream too, under

@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"runtime/debug"
@@ -28,6 +29,12 @@ const peekAfter = 250 * time.Millisecond
 // no answer, so it gets none.
 const handshakeRecord = 22
 
+// errTLS ends a plain connection on which a client speaks TLS.
+var errTLS = errors.New("TLS on a plain connection")
+
+// lingerBytes is how much is read from a client behind the last answer.
+const lingerBytes = 256 << 10
+
 // conn is one client connection. While it is idle it has no exchange, and with
 // that no buffer.
 type conn struct {
@@ -47,18 +54,17 @@ type conn struct {
 	waiting atomic.Int64 // since when the handler works and nothing is to be read; 0 otherwise
 	gone    error        // of the last peek
 
-	x           *exchange
-	served      int
-	first       [1]byte               // read where there is no socket, to wait without a buffer
-	err         error                 // of the last readable
-	readable    func(fd uintptr) bool // nil: not a plain socket
-	writable    func(fd uintptr) bool // the same
-	out         []byte                // what writable writes
-	outErr      error                 // of the last writable
-	peek        func(fd uintptr)
-	credit      time.Duration // of the body's rate
-	readFrom    int64         // when the last wait for body bytes began
-	interrupted bool
+	x        *exchange
+	served   int
+	first    [1]byte               // read where there is no socket, to wait without a buffer
+	err      error                 // of the last readable
+	readable func(fd uintptr) bool // nil: not a plain socket
+	writable func(fd uintptr) bool // the same
+	out      []byte                // what writable writes
+	outErr   error                 // of the last writable
+	peek     func(fd uintptr)
+	credit   time.Duration // of the body's rate
+	readFrom int64         // when the last wait for body bytes began
 }
 
 func newConn(s *Server, nc net.Conn, p Peer) *conn {
@@ -367,7 +373,7 @@ func (c *conn) linger() {
 	}
 	b := c.s.bufs.Get(wire.MediumBuffer)
 	defer c.s.bufs.Put(b)
-	for left := 256 << 10; left > 0; {
+	for left := lingerBytes; left > 0; {
 		n, err := c.nc.Read(b.B)
 		if left -= n; err != nil {
 			return

@@ -1,7 +1,9 @@
 package http1
 
 import (
+	"errors"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -60,7 +62,7 @@ func (x *exchange) prepare() {
 	if !f.Chunked {
 		q.ContentLength, kind = f.Length, wire.BodyLength
 	}
-	b := &requestBody{x: x}
+	b := &requestBody{x: x, length: q.ContentLength}
 	c.credit = c.s.c.BodyGrace
 	b.f.Start(&x.d, kind, f.Length, c, &c.s.lim)
 	x.body, q.Body = b, b
@@ -89,7 +91,7 @@ func (x *exchange) conclude(panicked bool) bool {
 	switch {
 	case w.err != nil:
 		return false
-	case unread && (w.close || x.c.interrupted || !x.body.drain(x.c.s.c.DrainBody)),
+	case unread && (w.close || !x.body.drain(x.c.s.c.DrainBody)),
 		w.close && (w.linger || len(x.d.Buffered()) > 0):
 		x.c.linger()
 		return false
@@ -103,6 +105,8 @@ type requestBody struct {
 	mu      sync.Mutex
 	x       *exchange // nil after the exchange
 	f       wire.Framed
+	length  int64 // Content-Length, or -1
+	touched atomic.Bool
 	reading atomic.Bool
 	over    atomic.Bool
 
@@ -115,8 +119,12 @@ type requestBody struct {
 }
 
 // Read reads body bytes; the first one sends 100 (Continue) where the client
-// waits for it.
+// waits for it. A read of none says that somebody is about to read.
 func (b *requestBody) Read(p []byte) (int, error) {
+	b.touched.Store(true)
+	if len(p) == 0 {
+		return 0, nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading.Store(true)
@@ -190,35 +198,53 @@ func (b *requestBody) proceed() error {
 
 // answer notes the final head, and tells whether what is left of the body lets
 // the connection stay: not where the client still waits for 100, nor where more
-// is left than will be thrown away.
+// is left than will be thrown away. A client that is not told takes the connection
+// for good, and its next request would be lost.
 func (b *requestBody) answer(limit int) bool {
 	b.emu.Lock()
 	b.answered = true
 	stay := !b.expect && !b.broken.Load()
 	b.emu.Unlock()
-	if stay && b.mu.TryLock() { // else somebody reads it, maybe to its end
-		stay = b.f.Kind != wire.BodyLength || b.f.Left <= int64(limit)
-		b.mu.Unlock()
+	switch {
+	case !stay:
+		return false
+	case b.length >= 0:
+		return b.length-b.received.Load() <= int64(limit)
+	case b.touched.Load() || !b.mu.TryLock(): // somebody reads it, maybe to its end
+		return true
 	}
-	return stay
+	defer b.mu.Unlock()
+	return b.f.Ends()
 }
 
 // end takes the body from whoever still reads it, and tells whether it was read
-// to its end.
+// to its end. A read that is cut short has taken no byte: the rest may be drained.
 func (b *requestBody) end() bool {
+	c := b.x.c
 	b.over.Store(true)
-	if b.reading.Load() {
-		b.x.c.interrupted = true
-		_ = b.x.c.nc.SetReadDeadline(time.Unix(1, 0))
+	cut := b.reading.Load()
+	if cut {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.x = nil
+	if cut { // a deadline of the clock that fired meanwhile is known to c.read
+		_ = c.nc.SetReadDeadline(time.Time{})
+		if errors.Is(b.f.Err, os.ErrDeadlineExceeded) {
+			b.f.Err = nil
+		}
+	}
 	return b.f.Done
 }
 
-// drain reads the rest, up to limit bytes, and tells whether that was all.
+// drain reads the rest, up to limit bytes, and tells whether that was all. Of a
+// body of unknown length, whose client was told that the connection stays, it
+// reads as much as linger would.
 func (b *requestBody) drain(limit int) bool {
+	if b.f.Kind == wire.BodyChunked {
+		limit = max(limit, lingerBytes)
+	}
 	if b.expect || b.f.Kind == wire.BodyLength && b.f.Left > int64(limit) {
 		return false
 	}

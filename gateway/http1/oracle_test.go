@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -31,8 +32,13 @@ func FuzzSmuggling(f *testing.F) {
 	}
 	o := http1test.NewOrigin(f, http1test.Echo)
 	r := newRig(f, o.Addr(), http1.ServerConfig{BodyGrace: time.Second}, http1.PoolConfig{})
+	r.takes = func(target string) bool { // net/http refuses a bad escape, the engine leaves that to the router
+		_, err := url.ParseRequestURI(target)
+		return err == nil
+	}
 	probes := 0
-	f.Fuzz(func(t *testing.T, in []byte) {
+	f.Fuzz(func(t *testing.T, words []byte) {
+		in := http1test.Spell(words)
 		before := len(o.Requests())
 		c := http1test.Dial(t, r.addr)
 		c.Send(string(in))
@@ -95,7 +101,8 @@ func FuzzOrigin(f *testing.F) {
 	})
 	r := newRig(f, o.Addr(), http1.ServerConfig{}, http1.PoolConfig{})
 	probes := 0
-	f.Fuzz(func(t *testing.T, in []byte) {
+	f.Fuzz(func(t *testing.T, words []byte) {
+		in := http1test.Spell(words)
 		mu.Lock()
 		out = in
 		mu.Unlock()

@@ -18,15 +18,21 @@ import (
 // proxy is the least handler that forwards: what serve and upstream do, without
 // routes and filters.
 type proxy struct {
-	pool *http1.Pool
-	mu   sync.Mutex
-	errs []error
+	pool  *http1.Pool
+	takes func(target string) bool // what a router would let pass; nil: everything
+	mu    sync.Mutex
+	errs  []error
 }
 
 func (p *proxy) Serve(w message.Writer, r *message.Request) {
 	target := r.Path
 	if r.HasQuery {
 		target += "?" + r.Query
+	}
+	if p.takes != nil && !p.takes(r.Target) {
+		_ = w.WriteHead(&message.Response{Status: 400})
+		_ = w.Finish(nil)
+		return
 	}
 	resp, err := p.pool.Do(r.Context, r, message.Outbound{Target: target, Informational: w.Informational})
 	if err != nil {

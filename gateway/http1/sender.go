@@ -36,6 +36,7 @@ func (s *sender) start(c *upConn, r *message.Request, chunked, wait bool) {
 	s.active = true
 	s.sendNow = make(chan struct{})
 	body, length := r.Body, r.ContentLength
+	_, _ = body.Read(nil) // says that somebody reads it, before the answer can come
 	go func() {
 		if wait && !s.allowed(c.p.c.ContinueTimeout) {
 			return

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/http1"
-	"github.com/sluice-gateway/sluice/gateway/http2"
+	"github.com/sluice-gateway/sluice/gateway/http2/client"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
-// conns are the connections to one target; http1.Pool and http2.Client are such.
+// conns are the connections to one target; http1.Pool and client.Client are such.
 type conns interface {
 	// Do sends a request and returns the response's head; see http1.Pool.Do.
 	Do(ctx context.Context, r *message.Request, o message.Outbound) (*message.Response, error)
@@ -33,7 +33,7 @@ const spareAge = time.Second
 type auto struct {
 	s  *secure
 	h1 *http1.Pool
-	h2 *http2.Client
+	h2 *client.Client
 
 	plain atomic.Int64 // HTTP/1.1 until then, Unix nanoseconds
 
@@ -45,13 +45,13 @@ type auto struct {
 var (
 	_ conns = (*auto)(nil)
 	_ conns = (*http1.Pool)(nil)
-	_ conns = (*http2.Client)(nil)
+	_ conns = (*client.Client)(nil)
 )
 
-func newAuto(s *secure, h1 http1.PoolConfig, h2 http2.ClientConfig) *auto {
+func newAuto(s *secure, h1 http1.PoolConfig, h2 client.Config) *auto {
 	a := &auto{s: s}
 	h1.Dial, h2.Dial = a.dial1, a.dial2
-	a.h1, a.h2 = http1.NewPool(h1), http2.NewClient(h2)
+	a.h1, a.h2 = http1.NewPool(h1), client.New(h2)
 	return a
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/http1"
-	"github.com/sluice-gateway/sluice/gateway/http2"
+	"github.com/sluice-gateway/sluice/gateway/http2/client"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
 )
 
@@ -49,7 +49,7 @@ func newTarget(t apidef.Target, u apidef.Upstream, d deps) (*target, error) {
 			return nil, fmt.Errorf("the target %q is not https, which upstream.http 2 is for; use h2c", t.URL)
 		case apidef.H2C:
 			h2.H2C = true
-			made.conns = http2.NewClient(h2)
+			made.conns = client.New(h2)
 		default:
 			made.conns = http1.NewPool(h1)
 		}
@@ -64,7 +64,7 @@ func newTarget(t apidef.Target, u apidef.Upstream, d deps) (*target, error) {
 		return nil, fmt.Errorf("the target %q is https, which upstream.http h2c is not for; use 2 or auto", t.URL)
 	case apidef.HTTP2:
 		h2.Dial = s.http2Only
-		made.conns = http2.NewClient(h2)
+		made.conns = client.New(h2)
 	case apidef.HTTP11:
 		h1.Dial = s.http1Only
 		made.conns = http1.NewPool(h1)
@@ -75,7 +75,7 @@ func newTarget(t apidef.Target, u apidef.Upstream, d deps) (*target, error) {
 }
 
 // configs are the same options for both clients.
-func configs(address string, u apidef.Upstream, clock *http1.Clock) (http1.PoolConfig, http2.ClientConfig) {
+func configs(address string, u apidef.Upstream, clock *http1.Clock) (http1.PoolConfig, client.Config) {
 	timeouts, conns := u.Timeouts.WithDefaults(), u.Connections.WithDefaults()
 	h1 := http1.PoolConfig{
 		Address:          address,
@@ -89,7 +89,7 @@ func configs(address string, u apidef.Upstream, clock *http1.Clock) (http1.PoolC
 		BodyTimeout:      time.Duration(timeouts.Idle),
 		Clock:            clock,
 	}
-	return h1, http2.ClientConfig{
+	return h1, client.Config{
 		Address:          address,
 		MaxConnections:   h1.MaxConnections,
 		IdleTimeout:      h1.IdleTimeout,

@@ -224,6 +224,24 @@ func (b *Framed) Ready() (int64, error) {
 	}
 }
 
+// Ends tells whether the rest of the body, well-formed, is in the buffer already.
+// It reads nothing and changes nothing.
+func (b *Framed) Ends() bool {
+	if b.Done || b.Err != nil {
+		return b.Err == nil
+	}
+	rest, have := *b, slices.Clone(b.D.Buffered())
+	rest.D = &Reader{Pool: new(Buffers), Buf: &Buffer{B: have}, W: len(have)}
+	for {
+		n, err := rest.Ready()
+		if n = min(n, int64(rest.D.W-rest.D.R)); err != nil || n == 0 {
+			return rest.Done
+		}
+		rest.D.R += int(n)
+		_ = rest.Took(n) // the end, which Done tells too
+	}
+}
+
 // size reads a chunk's size line: 1*HEXDIG, extensions, CRLF.
 func (b *Framed) size() (bool, error) {
 	w := b.D.Buffered()

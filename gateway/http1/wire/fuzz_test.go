@@ -4,14 +4,19 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/gateway/http1/http1test"
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
@@ -33,10 +38,12 @@ func seeds(f *testing.F) {
 }
 
 // FuzzRequestHead: what we accept, net/http accepts, and reads the same; written
-// anew it parses to the same; and the scan for a head in pieces agrees.
+// anew it parses to the same; the scan for a head in pieces agrees; and nothing
+// behind the head is looked at, nor is a part of it taken for the whole.
 func FuzzRequestHead(f *testing.F) {
 	seeds(f)
-	f.Fuzz(func(t *testing.T, in []byte) {
+	f.Fuzz(func(t *testing.T, words []byte) {
+		in := http1test.Spell(words)
 		lim := defaultLimits()
 		b := bytes.Clone(in)
 		var q message.Request
@@ -56,6 +63,9 @@ func FuzzRequestHead(f *testing.F) {
 			t.Fatalf("the parser sees a head in %q and the scan none: %v", in, sbad)
 		}
 		agreesWithNetHTTP(t, in[:n], &q, &fr)
+		endsThere(t, in, b, n, func(b []byte) (int, *Refusal) {
+			return ParseRequest(b, new(message.Request), new(Framing), lim)
+		})
 		again := rewrite(&q)
 		var q2 message.Request
 		var fr2 Framing
@@ -67,6 +77,35 @@ func FuzzRequestHead(f *testing.F) {
 			t.Fatalf("%q and %q differ", in, again)
 		}
 	})
+}
+
+// endsThere: a head of n bytes is one whatever stands behind it, which stays as it
+// is; cut anywhere it is no head, and no refusal either; and it comes whole from a
+// connection that yields it in pieces.
+func endsThere(t *testing.T, in, parsed []byte, n int, parse func([]byte) (int, *Refusal)) {
+	t.Helper()
+	if !bytes.Equal(in[n:], parsed[n:]) {
+		t.Fatalf("%q: what stands behind the head was changed to %q", in, parsed[n:])
+	}
+	for _, tail := range []string{"", "\x00", "\r\n\r\n", "GET / HTTP/1.1\r\n"} {
+		if m, bad := parse(append(bytes.Clone(in[:n]), tail...)); m != n || bad != nil {
+			t.Fatalf("%q has %d bytes, and %d, %v before %q", in[:n], n, m, bad, tail)
+		}
+	}
+	for cut := range n {
+		if m, bad := parse(bytes.Clone(in[:cut])); m != 0 || bad != nil {
+			t.Fatalf("%q, cut at %d, is a head of %d, %v", in[:n], cut, m, bad)
+		}
+	}
+	for _, step := range []int{1, 7} {
+		d := &Reader{Conn: &pieces{b: in, step: step}, Pool: new(Buffers)}
+		d.Room(SmallBuffer)
+		if bad, err := d.Rest(defaultLimits()); err != nil && n <= 32<<10 || bad != nil && bad.Status != 431 {
+			t.Fatalf("%q by %d: %v, %v", in[:n], step, bad, err)
+		} else if bad == nil && (len(d.Buffered()) < n || len(d.Buffered()) > n+step-1) {
+			t.Fatalf("%q by %d: %d bytes were read", in[:n], step, len(d.Buffered()))
+		}
+	}
 }
 
 func rewrite(q *message.Request) []byte {
@@ -104,6 +143,9 @@ func agreesWithNetHTTP(t *testing.T, head []byte, q *message.Request, fr *Framin
 		got.Add(fd.Name, fd.Value)
 	}
 	for name, vs := range r.Header {
+		if name == "Cache-Control" && r.Header.Get("Pragma") != "" {
+			continue // which net/http makes of Pragma
+		}
 		if name != "Host" && strings.Join(vs, "\n") != strings.Join(got[name], "\n") {
 			t.Fatalf("%q: net/http reads %s %q, we %q", head, name, vs, got[name])
 		}
@@ -131,6 +173,13 @@ func (p *pieces) Read(b []byte) (int, error) {
 	return n, nil
 }
 func (p *pieces) SetDeadline(time.Time) error { return nil }
+
+func fieldsIn(h *message.Header) iter.Seq[*message.Field] {
+	if h == nil {
+		return func(func(*message.Field) bool) {}
+	}
+	return h.Fields()
+}
 
 func decode(in []byte, step int, zero bool) (body, rest []byte, tr *message.Header, err error) {
 	d := &Reader{Conn: &pieces{b: in, step: step}, Pool: new(Buffers)}
@@ -163,7 +212,8 @@ func FuzzChunked(f *testing.F) {
 	} {
 		f.Add([]byte(s), byte(3))
 	}
-	f.Fuzz(func(t *testing.T, in []byte, step byte) {
+	f.Fuzz(func(t *testing.T, words []byte, step byte) {
+		in := http1test.Spell(words)
 		body, rest, tr, err := decode(in, len(in)+1, false)
 		for _, how := range []struct {
 			step int
@@ -190,10 +240,28 @@ func FuzzChunked(f *testing.F) {
 		if left, _ := io.ReadAll(br); err == nil && !bytes.Equal(left, rest) {
 			t.Fatalf("%q: net/http leaves %q, we %q", in, left, rest)
 		}
+		for fd := range fieldsIn(tr) {
+			if err == nil && !slices.Contains(r.Trailer.Values(fd.Name), fd.Value) {
+				t.Fatalf("%q: net/http reads the trailer %q, we %+v", in, r.Trailer, fd)
+			}
+		}
+		again := fmt.Appendf(nil, "%x\r\n%s\r\n0\r\n", len(body), body)
+		if len(body) == 0 {
+			again = []byte("0\r\n")
+		}
+		if tr != nil {
+			again = AppendTrailer(again, tr)
+		}
+		again = append(append(again, "\r\n"...), rest...)
+		b3, r3, tr3, err := decode(again, int(step)+1, true)
+		if err != nil || !bytes.Equal(b3, body) || !bytes.Equal(r3, rest) || tr != nil && (tr3 == nil || tr.Len() != tr3.Len()) {
+			t.Fatalf("%q, written anew as %q, is %q %q %v", in, again, b3, r3, err)
+		}
 	})
 }
 
-// FuzzResponseHead: what we accept of a response, net/http reads the same.
+// FuzzResponseHead: what we accept of a response, net/http reads the same; written
+// anew it parses to the same; and it ends where it ends.
 func FuzzResponseHead(f *testing.F) {
 	for _, s := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.0 404\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -201,12 +269,29 @@ func FuzzResponseHead(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, in []byte) {
+	f.Fuzz(func(t *testing.T, words []byte) {
+		in := http1test.Spell(words)
 		var p message.Response
 		var fr Framing
-		n, _, bad := ParseResponse(bytes.Clone(in), &p, &fr, defaultLimits())
+		b, lim := bytes.Clone(in), defaultLimits()
+		n, minor, bad := ParseResponse(b, &p, &fr, lim)
 		if bad != nil || n == 0 {
 			return
+		}
+		endsThere(t, in, b, n, func(b []byte) (int, *Refusal) {
+			n, _, bad := ParseResponse(b, new(message.Response), new(Framing), lim)
+			return n, bad
+		})
+		again := fmt.Appendf(nil, "HTTP/1.%d %d %s\r\n", minor, p.Status, p.Reason)
+		for fd := range p.Header.Fields() {
+			again = append(again, fd.Name+": "+fd.Value+"\r\n"...)
+		}
+		again = append(again, "\r\n"...)
+		var p2 message.Response
+		var fr2 Framing
+		if n2, _, bad := ParseResponse(bytes.Clone(again), &p2, &fr2, lim); len(again) <= lim.Head && (bad != nil || n2 != len(again) || p2.Status != p.Status ||
+			p2.Reason != p.Reason || fr2.Length != fr.Length || fr2.Chunked != fr.Chunked || p2.Header.Len() != p.Header.Len()) {
+			t.Fatalf("%q, written anew as %q: %d %v", in[:n], again, n2, bad)
 		}
 		r, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(in[:n])), &http.Request{Method: "GET"})
 		if err != nil {
@@ -218,6 +303,35 @@ func FuzzResponseHead(f *testing.F) {
 		bodiless := p.Status < 200 || p.Status == 204 || p.Status == 304
 		if r.StatusCode != p.Status || !bodiless && (r.ContentLength != fr.Length || len(r.TransferEncoding) > 0 != fr.Chunked) {
 			t.Fatalf("%q: net/http reads %d %d %v, we %d %d %v", in[:n], r.StatusCode, r.ContentLength, r.TransferEncoding, p.Status, fr.Length, fr.Chunked)
+		}
+	})
+}
+
+// FuzzAuthority: what we take for a host and port, net/url takes for the same; it
+// is in one form, and that form is taken as it is.
+func FuzzAuthority(f *testing.F) {
+	for _, s := range []string{"h", "H.:80", "a-b_c.example:65535", "[::1]:8", "[::ffff:1.2.3.4]", "1.2.3.4", "a@b", "a..b", ".", "a%41", "[::1%25eth0]", "h:0", "xn--9ca.example"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		h, ok := authority([]byte(in))
+		if !ok {
+			return
+		}
+		if again, ok := authority([]byte(h)); !ok || again != h {
+			t.Fatalf("%q is %q, and that %q, %v", in, h, again, ok)
+		}
+		if strings.ToLower(h) != h || strings.ContainsAny(h, "@/\\?# \t%,;") || strings.Contains(h+":", ".:") {
+			t.Fatalf("%q is %q", in, h)
+		}
+		u, err := url.Parse("http://" + h + "/x")
+		if err != nil || u.Host != h || u.User != nil || u.Path != "/x" || u.Hostname() == "" {
+			t.Fatalf("%q is %q, for net/url %+v, %v", in, h, u, err)
+		}
+		if p := u.Port(); p != "" {
+			if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 {
+				t.Fatalf("%q has the port %q", in, p)
+			}
 		}
 	})
 }

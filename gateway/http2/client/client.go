@@ -1,7 +1,6 @@
-// Package http2 puts the standard library's HTTP/2 (RFC 9113) behind the gateway's
-// own messages: towards clients, and towards targets (client.go and what begins
-// with client_).
-package http2
+// Package client speaks HTTP/2 (RFC 9113) with a target: the standard library's
+// transport behind the gateway's own messages.
+package client
 
 import (
 	"context"
@@ -14,9 +13,9 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
-// ClientConfig describes the HTTP/2 connections to one target. A zero field takes
+// Config describes the HTTP/2 connections to one target. A zero field takes
 // the default named beside it.
-type ClientConfig struct {
+type Config struct {
 	Address string // "host:port"
 
 	// H2C speaks HTTP/2 without TLS, by prior knowledge (RFC 9113, 3.3).
@@ -60,7 +59,7 @@ type ClientConfig struct {
 }
 
 // WithDefaults returns c with the defaults in the place of zero fields.
-func (c ClientConfig) WithDefaults() ClientConfig {
+func (c Config) WithDefaults() Config {
 	or(&c.MaxConnections, 512)
 	or(&c.IdleTimeout, 90*time.Second)
 	or(&c.Queue, 256)
@@ -86,8 +85,8 @@ func or[T comparable](v *T, d T) {
 	}
 }
 
-// ClientStats are counts of a Client since its start, and gauges of now.
-type ClientStats struct {
+// Stats are counts of a Client since its start, and gauges of now.
+type Stats struct {
 	Open    int64  // connections, those being dialled included
 	Streams int64  // exchanges in work on them
 	Waiting int64  // requests waiting for a stream
@@ -97,10 +96,10 @@ type ClientStats struct {
 	Errors  uint64 // exchanges that ended with a *message.Failure
 }
 
-// Client holds the HTTP/2 connections to one target. Make it with NewClient. Safe
+// Client holds the HTTP/2 connections to one target. Make it with New. Safe
 // for concurrent use.
 type Client struct {
-	c      ClientConfig
+	c      Config
 	scheme string
 	t      *http.Transport // makes connections; its own pool is not used
 
@@ -116,8 +115,8 @@ type Client struct {
 	dials, reused, retried, errors atomic.Uint64
 }
 
-// NewClient makes a client; it dials on demand.
-func NewClient(c ClientConfig) *Client {
+// New makes a client; it dials on demand.
+func New(c Config) *Client {
 	c = c.WithDefaults()
 	p := &Client{c: c, scheme: "https"}
 	p.t = &http.Transport{
@@ -216,8 +215,8 @@ func (e *exchange) repeatable(f *message.Failure, reused bool) bool {
 }
 
 // Stats returns counts and gauges.
-func (p *Client) Stats() ClientStats {
-	var st ClientStats
+func (p *Client) Stats() Stats {
+	var st Stats
 	p.mu.Lock()
 	p.prune()
 	st.Open = int64(len(p.conns) + p.opening)
