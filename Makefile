@@ -125,7 +125,7 @@ soak: build ## long runs; SLUICE_SOAK=10m sets their length
 	@$(E2E) -timeout 3h -run '^TestSoak' $(ARGS) ./deploy/e2e/...
 
 .PHONY: bench
-bench: build ## the gateway beside nginx and HAProxy, interleaved (ARGS="-rounds 5")
+bench: bin/sluice-gateway ## the gateway beside nginx, HAProxy and net/http, interleaved (ARGS="-rows all -out FILE")
 	@$(GO) run ./scripts/bench $(ARGS)
 
 .PHONY: fuzz
