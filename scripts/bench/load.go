@@ -54,15 +54,16 @@ func (r row) script() string {
 	if r.apis == 1 {
 		return ""
 	}
+	n := min(r.apis, asked)
 	return fmt.Sprintf(`local requests, next = {}, 0
 function init(args)
-  for n = 0, %[1]d - 1 do requests[n] = wrk.format("GET", "/api-" .. n .. "/hello?page=2") end
+  for n = 0, %[1]d - 1 do requests[n] = wrk.format("GET", "/api-" .. n * %[2]d .. "/hello?page=2") end
 end
 function request()
   next = (next + 1) %% %[1]d
   return requests[next]
 end
-`, r.apis)
+`, n, r.apis/n)
 }
 
 func wrk(ctx context.Context, r row, url, dir string, length time.Duration) (load, error) {

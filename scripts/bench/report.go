@@ -9,7 +9,7 @@ import (
 // method is what stands above every report.
 func method(o options) string {
 	return fmt.Sprintf("Everybody forwards the same requests to the same origin, an nginx with a file in memory, over kept connections and HTTP/1.1; "+
-		"with %d workers, a new request id in both directions, the same forwarded headers, no log. %d rounds, in each one turn of %s for each, interleaved. "+
+		"with %d workers, a new request id in both directions, the same forwarded headers, no log. Rounds: %d; in each, everybody has one turn of %s, beginning with the next one. "+
 		"CPU is user and system time of the proxy's processes by /proc; memory the peak of their resident size. "+
 		"Figures are medians with their range; ratios are medians of the rounds' ratios to nginx.", workers, o.rounds, o.length)
 }
