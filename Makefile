@@ -128,6 +128,10 @@ soak: build ## long runs; SLUICE_SOAK=10m sets their length
 bench: bin/sluice-gateway ## the gateway beside nginx, HAProxy and net/http, interleaved (ARGS="-rows all -out FILE")
 	@$(GO) run ./scripts/bench $(ARGS)
 
+.PHONY: bench-go
+bench-go: ## Go benchmarks of the gateway's path, held to their budgets
+	@$(GO) run ./scripts/benchgo $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@grep -rl --include='*_test.go' '^func Fuzz' $(MODULES) | while read -r file; do \
