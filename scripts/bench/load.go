@@ -119,7 +119,8 @@ func parseWrk(text string) (l load, err error) {
 	if rate == nil {
 		return l, fmt.Errorf("wrk tells no rate:\n%s", text)
 	}
-	l.perSecond, err = strconv.ParseFloat(rate[1], 64)
+	perSecond, bad := strconv.ParseFloat(rate[1], 64)
+	l.perSecond, err = perSecond, errors.Join(err, bad)
 	for _, m := range wrkQuantile.FindAllStringSubmatch(text, -1) {
 		d, e := time.ParseDuration(m[2])
 		err = errors.Join(err, e)

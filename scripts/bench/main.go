@@ -24,6 +24,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/sluice-gateway/sluice/scripts/bench/machine"
 )
 
 // options of a run.
@@ -43,7 +45,7 @@ type bench struct {
 	origin      *origin
 	certificate *certificate
 	stdlib      string
-	machine     machine
+	machine     machine.Facts
 }
 
 func main() {
@@ -113,7 +115,7 @@ func prepare(ctx context.Context, o options) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{o: o, scratch: scratch, machine: look(ctx, o.gateway)}
+	b := &bench{o: o, scratch: scratch, machine: machine.Look(ctx, o.gateway)}
 	if b.certificate, err = newCertificate(scratch); err == nil {
 		if b.stdlib, err = buildStdlib(ctx, scratch); err == nil {
 			b.origin, err = startOrigin(ctx, scratch)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sluice-gateway/sluice/scripts/bench/machine"
 )
 
 // method is what stands above every report.
@@ -15,7 +17,7 @@ func method(o options) string {
 }
 
 // report is the whole outcome as Markdown.
-func report(m machine, o options, outcomes []*outcome) string {
+func report(m machine.Facts, o options, outcomes []*outcome) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The gateway beside other proxies\n\n%s\n\n%s\n\n", m, method(o))
 	if bars := barsOf(outcomes); bars != "" {
@@ -99,9 +101,9 @@ func table(out *outcome) string {
 func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 // brief is one line for each row: what a design document keeps.
-func brief(m machine, outcomes []*outcome) string {
+func brief(m machine.Facts, outcomes []*outcome) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s, %d cores.\n\n", m.when.Format("2006-01-02"), m.processor, m.cores)
+	fmt.Fprintf(&b, "%s, %s, %d cores.\n\n", m.When.Format("2006-01-02"), m.Processor, m.Cores)
 	fmt.Fprintf(&b, "| row | %s: CPU us/request | %s | to %s | requests/s: %[1]s | %[2]s | p99 ms: %[1]s | %[2]s | memory MiB | heap objects |\n|---|---|---|---|---|---|---|---|---|---|\n", sluice, reference, reference)
 	for _, out := range outcomes {
 		if !slices.Contains(out.names(), sluice) {
@@ -167,7 +169,7 @@ func judge(what string, got, bar float64) string {
 }
 
 // latencyReport is the outcome of an open loop at the same fixed rate for all.
-func latencyReport(m machine, o options, rate float64, capacity []float64, runs []latencyRun) string {
+func latencyReport(m machine.Facts, o options, rate float64, capacity []float64, runs []latencyRun) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Latency at a fixed rate\n\n%s\n\nOpen loop: requests start at fixed times whether or not earlier ones were answered, and latency counts from the time at which a request was meant to start, "+
 		"so a stall is felt by every request that it would have hit. %.0f requests/s for both", m, rate)

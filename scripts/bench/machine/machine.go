@@ -1,4 +1,5 @@
-package main
+// Package machine tells what figures were measured on and with.
+package machine
 
 import (
 	"context"
@@ -12,21 +13,21 @@ import (
 	"time"
 )
 
-// machine is what the figures were measured on and with.
-type machine struct {
-	when      time.Time
-	processor string
-	cores     int
+// Facts are what there is to tell.
+type Facts struct {
+	When      time.Time
+	Processor string
+	Cores     int
 	memory    string
 	kernel    string
-	load      string // averages of the last 1, 5 and 15 minutes at the beginning
+	load      string // averages of the last 1, 5 and 15 minutes
 	versions  []string
 }
 
-// look finds out about the machine; what cannot be found is told as unknown.
-func look(ctx context.Context, gateway string) machine {
-	m := machine{when: time.Now().UTC(), cores: runtime.NumCPU()}
-	m.processor = field(read("/proc/cpuinfo"), "model name")
+// Look finds out about this machine, now, and about the gateway of that file; what cannot be found is told as unknown.
+func Look(ctx context.Context, gateway string) Facts {
+	m := Facts{When: time.Now().UTC(), Cores: runtime.NumCPU()}
+	m.Processor = field(read("/proc/cpuinfo"), "model name")
 	m.memory = gibibytes(field(read("/proc/meminfo"), "MemTotal"))
 	m.kernel = strings.Join(strings.Fields(read("/proc/sys/kernel/ostype")+" "+read("/proc/sys/kernel/osrelease")), " ")
 	m.load = strings.Join(strings.Fields(read("/proc/loadavg") + " ? ? ?")[:3], ", ")
@@ -40,7 +41,7 @@ func look(ctx context.Context, gateway string) machine {
 			m.versions = append(m.versions, p.name+" "+v)
 		}
 	}
-	m.versions = append(m.versions, stdlib+" of "+runtime.Version())
+	m.versions = append(m.versions, "net/http of "+runtime.Version())
 	return m
 }
 
@@ -106,7 +107,7 @@ func gibibytes(text string) string {
 }
 
 // String is one paragraph.
-func (m machine) String() string {
+func (m Facts) String() string {
 	return fmt.Sprintf("%s; %s, %d cores, %s of memory, %s; load averages at the beginning %s. %s.",
-		m.when.Format("2006-01-02 15:04 UTC"), m.processor, m.cores, m.memory, m.kernel, m.load, strings.Join(m.versions, ", "))
+		m.When.Format("2006-01-02 15:04 UTC"), m.Processor, m.Cores, m.memory, m.kernel, m.load, strings.Join(m.versions, ", "))
 }
