@@ -318,3 +318,23 @@ func TestAMissingProgramIsToldWithItsPackage(t *testing.T) {
 		t.Errorf("%+v %v", out, err)
 	}
 }
+
+func TestARowThatFailsDoesNotEndTheOthers(t *testing.T) {
+	dir := t.TempDir()
+	for name, body := range map[string]string{"wrk": "exit 3", "nginx": "echo no such port; exit 1"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir)
+	b := &bench{scratch: t.TempDir(), origin: &origin{}, o: options{short: true, rounds: 1, length: time.Second}}
+	text, err := b.compare(t.Context(), []row{{name: "first", with: []string{reference}}, {name: "second", h2: true, with: []string{reference}}})
+	if err == nil || !strings.Contains(err.Error(), "no such port") {
+		t.Errorf("the run is green: %v", err)
+	}
+	for _, want := range []string{"| first | failed: first: nginx: nginx ended at its start", "| second | skipped: h2load is missing"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("missing %q in\n%s", want, text)
+		}
+	}
+}

@@ -32,6 +32,19 @@ func insecure() *tls.Config {
 
 // drive puts the row's requests on a contestant for so long.
 func drive(ctx context.Context, r row, url, dir string, length time.Duration) (load, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, length+patience, fmt.Errorf("%s did not end within %s of its time", r.driver(), patience))
+	defer cancel()
+	l, err := driveOnce(ctx, r, url, dir, length)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return l, err
+}
+
+// patience is how long a program may take to end after its time: h2load sometimes does not end at all.
+const patience = 30 * time.Second
+
+func driveOnce(ctx context.Context, r row, url, dir string, length time.Duration) (load, error) {
 	if r.h2 {
 		return h2load(ctx, r, url, dir, length)
 	}

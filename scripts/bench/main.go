@@ -103,8 +103,8 @@ func run(ctx context.Context, o options) error {
 		text, err = b.compare(ctx, chosen)
 	}
 	fmt.Print(text)
-	if err == nil && o.out != "" {
-		err = os.WriteFile(o.out, []byte(text), 0o644)
+	if text != "" && o.out != "" {
+		err = errors.Join(err, os.WriteFile(o.out, []byte(text), 0o644))
 	}
 	return err
 }
@@ -133,22 +133,32 @@ func (b *bench) end() {
 	_ = os.RemoveAll(b.scratch)
 }
 
-// compare runs the rows. A row that goes wrong ends the run, but what was measured before is told.
+// compare runs the rows. One that goes wrong is told, and the others are run all the same.
 func (b *bench) compare(ctx context.Context, chosen []row) (string, error) {
 	var outcomes []*outcome
 	var wrong error
 	for _, r := range chosen {
 		out, err := b.compete(ctx, r)
 		if err != nil {
-			wrong = err
-			break
+			wrong = errors.Join(wrong, err)
+			out = &outcome{row: r, notes: []string{"failed: " + firstLine(err)}}
+			b.say("%s: %v", r.name, err)
 		}
 		outcomes = append(outcomes, out)
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	if b.o.short {
 		return brief(b.machine, outcomes), wrong
 	}
 	return report(b.machine, b.o, outcomes), wrong
+}
+
+// firstLine of an error, which may have a program's output behind it.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 // say tells how far it is, beside the report.
