@@ -125,8 +125,12 @@ soak: build ## long runs; SLUICE_SOAK=10m sets their length
 	@$(E2E) -timeout 3h -run '^TestSoak' $(ARGS) ./deploy/e2e/...
 
 .PHONY: bench
-bench: build ## the gateway beside nginx and HAProxy, interleaved (ARGS="-rounds 5")
+bench: bin/sluice-gateway ## the gateway beside nginx, HAProxy and net/http, interleaved (ARGS="-rows all -out FILE")
 	@$(GO) run ./scripts/bench $(ARGS)
+
+.PHONY: bench-go
+bench-go: ## Go benchmarks of the gateway's path, held to their budgets
+	@$(GO) run ./scripts/benchgo $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s)

@@ -1,51 +1,73 @@
-// Command bench measures the gateway beside nginx and HAProxy: one origin, the same connections, turn by
-// turn, several rounds, so that a busy moment of the machine hits all alike. It prints the median and the
-// range of requests per second, of latency, and of CPU time per request, and the ratios to nginx.
+// Command bench measures the gateway beside nginx, HAProxy and the standard library's reverse proxy: one
+// origin, the same requests and headers, turn by turn, several rounds, so that a busy moment of the
+// machine hits all alike. It prints medians and ranges of processor time per request, requests per
+// second and latency, peaks of memory, and ratios to nginx, as Markdown.
 //
-// It starts bin/sluice-quickstart and puts the others in front of the same demo upstream. A gateway that
-// runs already, with an API that forwards to an origin given here, is measured so:
+//	make bench                                        the row keyless-64, five rounds
+//	make bench ARGS="-rows all -out report.md"        every row
+//	make bench ARGS="-rows keyless,analytics -short"  one line per row
+//	make bench ARGS=-profile                          and where the gateway's time goes
+//	make bench ARGS=-latency                          an open loop at half of nginx's capacity
+//	make bench ARGS="-pgo gateway/cmd/gateway/default.pgo"
 //
-//	go run ./scripts/bench -origin 127.0.0.1:9900 -gateway http://127.0.0.1:8080/bench/ -pid "$(pidof sluice-gateway)"
-//
-// nginx and haproxy are started from PATH; one that is missing is left out, and said so. Figures of
-// shared machines differ by the hour; the ratios are what counts.
+// README.md says what the rows are and how the compiler gets its profile. Figures of shared machines
+// differ by the hour; the ratios are what counts.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/sluice-gateway/sluice/scripts/bench/machine"
 )
 
+// options of a run.
 type options struct {
-	origin, gateway, pids string
-	quickstart            string
-	rounds, connections   int
-	records               bool
-	length                time.Duration
-	asJSON                bool
+	rows, out, gateway, without, pgo string
+	rounds, objects                  int
+	length                           time.Duration
+	rate                             float64
+	short, profile, latency          bool
+	left                             map[string]bool // contestants left out
+}
+
+// bench is one run.
+type bench struct {
+	o           options
+	scratch     string
+	origin      *origin
+	certificate *certificate
+	stdlib      string
+	machine     machine.Facts
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.origin, "origin", "127.0.0.1:0", "address that the origin listens on")
-	flag.StringVar(&o.gateway, "gateway", "", "URL through a gateway that runs already; empty starts the quickstart")
-	flag.StringVar(&o.quickstart, "quickstart", "bin/sluice-quickstart", "program that starts the platform")
-	flag.StringVar(&o.pids, "pid", "", "process ids of the gateway, for its CPU time")
-	flag.IntVar(&o.rounds, "rounds", 5, "turns of each")
-	flag.IntVar(&o.connections, "connections", 64, "connections")
-	flag.DurationVar(&o.length, "length", 5*time.Second, "length of one turn")
-	flag.BoolVar(&o.records, "records", false, "let the quickstart's gateway record every call; a proxy that keeps nothing is what it is compared with")
-	flag.BoolVar(&o.asJSON, "json", false, "print every turn as JSON")
+	flag.StringVar(&o.rows, "rows", "keyless-64", "comma-separated rows, beginnings of names, or all")
+	flag.IntVar(&o.rounds, "rounds", 5, "turns of each contestant in each row")
+	flag.DurationVar(&o.length, "length", 5*time.Second, "length of one turn, whole seconds")
+	flag.StringVar(&o.without, "without", "", "comma-separated contestants to leave out: haproxy, net/http")
+	flag.StringVar(&o.gateway, "gateway", "bin/sluice-gateway", "the gateway's program")
+	flag.StringVar(&o.out, "out", "", "file that the report is written to as well")
+	flag.BoolVar(&o.short, "short", false, "print one line for each row only")
+	flag.IntVar(&o.objects, "objects", 100_000, "requests over which heap objects are counted; 0 counts none")
+	flag.BoolVar(&o.profile, "profile", false, "take a CPU profile of the gateway in each row and print where the time goes")
+	flag.BoolVar(&o.latency, "latency", false, "measure latency in an open loop instead")
+	flag.Float64Var(&o.rate, "rate", 0, "requests per second of -latency; 0 is half of what nginx can do")
+	flag.StringVar(&o.pgo, "pgo", "", "write a CPU profile for the compiler to this file instead; of the rows keyless-64, key and analytics unless -rows names others")
 	flag.Parse()
+	named := false
+	flag.Visit(func(f *flag.Flag) { named = named || f.Name == "rows" })
+	if o.pgo != "" && !named {
+		o.rows = "keyless-64,key,analytics"
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
@@ -55,76 +77,89 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	scratch, err := os.MkdirTemp("", "bench-")
+	chosen, err := choose(o.rows)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(scratch) }()
-	field, address, path, err := gatewayAndOrigin(ctx, o, scratch)
-	defer func() {
-		for _, c := range field {
-			if c.stop != nil {
-				c.stop()
-			}
-		}
-	}()
+	if o.rounds < 1 || o.length < time.Second {
+		return errors.New("-rounds wants 1 and -length 1s at least")
+	}
+	o.left = map[string]bool{}
+	for name := range strings.SplitSeq(o.without, ",") {
+		o.left[strings.TrimSpace(name)] = true
+	}
+	b, err := prepare(ctx, o)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stderr, "origin on", address)
-	for _, start := range []func(context.Context, string, string) (contestant, error){startNginx, startHAProxy} {
-		c, err := start(ctx, scratch, address)
-		if errors.Is(err, errMissing) {
-			fmt.Fprintln(os.Stderr, "left out:", err)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		c.url += path
-		field = append(field, c)
+	defer b.end()
+	if o.pgo != "" {
+		return b.pgo(ctx, chosen, o.pgo)
 	}
-	field = append(field, contestant{name: "origin", url: "http://" + address + "/" + path})
-
-	turns, err := race(ctx, o, field)
-	if err != nil {
-		return err
+	var text string
+	if o.latency {
+		text, err = b.latency(ctx)
+	} else {
+		text, err = b.compare(ctx, chosen)
 	}
-	if o.asJSON {
-		return json.NewEncoder(os.Stdout).Encode(turns)
+	fmt.Print(text)
+	if text != "" && o.out != "" {
+		err = errors.Join(err, os.WriteFile(o.out, []byte(text), 0o644))
 	}
-	fmt.Print(table(turns, "nginx"))
-	return nil
+	return err
 }
 
-// gatewayAndOrigin starts or names the gateway, and says where the origin is and which path below its
-// root is asked for.
-func gatewayAndOrigin(ctx context.Context, o options, scratch string) (field []contestant, address, path string, err error) {
-	if o.gateway == "" {
-		c, address, err := startQuickstart(ctx, scratch, o.quickstart, o.records)
-		if err == nil {
-			fmt.Fprintf(os.Stderr, "sluice: keyless, %s=%v\n", recordsSwitch, o.records)
-			return []contestant{c}, address, "hello", nil
-		}
-		if !errors.Is(err, errMissing) {
-			return nil, "", "", err
-		}
-		fmt.Fprintln(os.Stderr, "left out:", err)
-	}
-	own, err := startOrigin(o.origin)
+// prepare makes what all rows share.
+func prepare(ctx context.Context, o options) (*bench, error) {
+	scratch, err := os.MkdirTemp("", "sluice-bench-")
 	if err != nil {
-		return nil, "", "", err
+		return nil, err
 	}
-	if o.gateway == "" {
-		return nil, own.address, "", nil
-	}
-	c := contestant{name: "sluice", url: o.gateway}
-	for word := range strings.FieldsSeq(o.pids) {
-		pid, err := strconv.Atoi(word)
-		if err != nil {
-			return nil, "", "", fmt.Errorf("-pid: %q is not a process id", word)
+	b := &bench{o: o, scratch: scratch, machine: machine.Look(ctx, o.gateway)}
+	if b.certificate, err = newCertificate(scratch); err == nil {
+		if b.stdlib, err = buildStdlib(ctx, scratch); err == nil {
+			b.origin, err = startOrigin(ctx, scratch)
 		}
-		c.pids = append(c.pids, pid)
 	}
-	return []contestant{c}, own.address, "", nil
+	if err != nil {
+		_ = os.RemoveAll(scratch)
+		return nil, err
+	}
+	return b, nil
 }
+
+func (b *bench) end() {
+	b.origin.stop()
+	_ = os.RemoveAll(b.scratch)
+}
+
+// compare runs the rows. One that goes wrong is told, and the others are run all the same.
+func (b *bench) compare(ctx context.Context, chosen []row) (string, error) {
+	var outcomes []*outcome
+	var wrong error
+	for _, r := range chosen {
+		out, err := b.compete(ctx, r)
+		if err != nil {
+			wrong = errors.Join(wrong, err)
+			out = &outcome{row: r, notes: []string{"failed: " + firstLine(err)}}
+			b.say("%s: %v", r.name, err)
+		}
+		outcomes = append(outcomes, out)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if b.o.short {
+		return brief(b.machine, outcomes), wrong
+	}
+	return report(b.machine, b.o, outcomes), wrong
+}
+
+// firstLine of an error, which may have a program's output behind it.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// say tells how far it is, beside the report.
+func (b *bench) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

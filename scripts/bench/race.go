@@ -2,56 +2,112 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"slices"
+	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/sluice-gateway/sluice/scripts/load/loadgen"
 )
 
 // turn is one measurement of one contestant.
 type turn struct {
-	Name   string          `json:"name"`
-	Round  int             `json:"round"`
-	Result *loadgen.Result `json:"result"`
-	// CPU is microseconds of the contestant's processor time per request; 0 where unknown.
-	CPU float64 `json:"cpuMicros"`
+	name  string
+	round int
+	load  load
+	cpu   float64 // microseconds of the contestant's processor time per request
 }
 
-// warmup is the part of a turn before anything is counted.
-const warmup = 500 * time.Millisecond
+// outcome is what came of a row.
+type outcome struct {
+	row     row
+	turns   []turn
+	memory  map[string]int64   // peak of each contestant, bytes
+	objects map[string]float64 // heap objects per request, of those that tell
+	notes   []string           // who was left out, and why
+	profile string             // Markdown; empty where none was asked for
+}
 
-// race lets everyone run once per round, each round beginning with the next one.
-func race(ctx context.Context, o options, field []contestant) ([]turn, error) {
-	var turns []turn
-	for round := range o.rounds {
+// warmup is what a contestant gets before a turn is counted.
+const warmup = time.Second
+
+// compete runs a row: everybody is started, then everybody has one turn per round, each round beginning
+// with the next one.
+func (b *bench) compete(ctx context.Context, r row) (*outcome, error) {
+	out := &outcome{row: r, memory: map[string]int64{}, objects: map[string]float64{}}
+	if _, err := find(r.driver()); err != nil {
+		out.notes = append(out.notes, "skipped: "+err.Error())
+		return out, nil
+	}
+	field, err := b.lineUp(ctx, out)
+	defer func() {
+		for _, c := range field {
+			c.stop()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	for round := range b.o.rounds {
 		for i := range field {
-			c := field[(i+round)%len(field)]
-			t, err := measure(ctx, o, c)
+			t, err := b.measure(ctx, r, field[(i+round)%len(field)])
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", c.name, err)
+				return nil, err
 			}
-			t.Round = round + 1
-			turns = append(turns, t)
-			fmt.Fprintf(os.Stderr, "round %d %-8s %s\n", t.Round, t.Name, t.Result)
+			t.round = round + 1
+			out.turns = append(out.turns, t)
+			b.say("%s round %d: %-8s %8.0f/s, p50 %.2f ms, p99 %.2f ms, %.1f us of CPU per request", r.name, t.round, t.name, t.load.perSecond, ms(t.load.p50), ms(t.load.p99), t.cpu)
 		}
 	}
-	return turns, nil
+	for _, c := range field {
+		if out.memory[c.name], err = peakMemory(c.pids); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return out, b.lookInside(ctx, out, field)
 }
 
-func measure(ctx context.Context, o options, c contestant) (turn, error) {
-	load := loadgen.Options{URL: c.url, Connections: o.connections, Length: warmup}
-	if _, err := loadgen.Run(ctx, load); err != nil {
+// lineUp starts the row's contestants; who cannot take part is noted.
+func (b *bench) lineUp(ctx context.Context, out *outcome) (field []contestant, err error) {
+	for _, name := range out.row.with {
+		if b.o.left[name] {
+			continue
+		}
+		dir := filepath.Join(b.scratch, out.row.name+"-"+strings.ReplaceAll(name, "/", "-"))
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return field, err
+		}
+		s := stage{row: out.row, origin: b.origin.addresses[out.row.size], dir: dir, certificate: b.certificate, gateway: b.o.gateway, stdlib: b.stdlib}
+		c, err := starters()[name](ctx, s)
+		if err == nil {
+			field = append(field, c)
+			_, err = drive(ctx, out.row, c.url, b.scratch, warmup) // finds out whether it speaks the protocol
+			if err != nil {
+				field = field[:len(field)-1]
+				c.stop()
+			}
+		}
+		if errors.Is(err, errMissing) || errors.Is(err, errUnavailable) {
+			out.notes = append(out.notes, fmt.Sprintf("%s: %v", name, err))
+			b.say("%s: left out: %s: %v", out.row.name, name, err)
+			continue
+		}
+		if err != nil {
+			return field, fmt.Errorf("%s: %s: %w", out.row.name, name, err)
+		}
+	}
+	return field, nil
+}
+
+func (b *bench) measure(ctx context.Context, r row, c contestant) (turn, error) {
+	if _, err := drive(ctx, r, c.url, b.scratch, warmup); err != nil {
 		return turn{}, err
 	}
 	before, err := cpuTime(c.pids)
 	if err != nil {
 		return turn{}, err
 	}
-	load.Length = o.length
-	r, err := loadgen.Run(ctx, load)
+	l, err := drive(ctx, r, c.url, b.scratch, b.o.length)
 	if err != nil {
 		return turn{}, err
 	}
@@ -59,60 +115,35 @@ func measure(ctx context.Context, o options, c contestant) (turn, error) {
 	if err != nil {
 		return turn{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return turn{}, err
+	if l.wrong > 0 || l.requests == 0 {
+		return turn{}, fmt.Errorf("%s: %s: %d of %d requests were not answered as they should", r.name, c.name, l.wrong, l.requests)
 	}
-	if good := r.Good(); good != r.Requests || good == 0 {
-		return turn{}, fmt.Errorf("%d of %d requests to %s did not end in 2xx: %v %v", r.Requests-good, r.Requests, c.url, r.Status, r.Errors)
-	}
-	return turn{Name: c.name, Result: r, CPU: float64((after - before).Microseconds()) / float64(r.Requests)}, nil
+	return turn{name: c.name, load: l, cpu: float64((after - before).Microseconds()) / float64(l.requests)}, nil
 }
 
-// table prints medians with ranges, and the ratio of CPU time per request to that of the reference.
-func table(turns []turn, reference string) string {
-	var names []string
-	for _, t := range turns {
-		if !slices.Contains(names, t.Name) {
-			names = append(names, t.Name)
+// lookInside asks the gateway for what its operators can see, after the turns that count.
+func (b *bench) lookInside(ctx context.Context, out *outcome, field []contestant) error {
+	for _, c := range field {
+		if c.admin == "" {
+			continue
 		}
-	}
-	column := func(name string, of func(turn) float64) (values []float64) {
-		for _, t := range turns {
-			if t.Name == name {
-				values = append(values, of(t))
+		if b.o.objects > 0 {
+			n, err := b.objectsPerRequest(ctx, out.row, c)
+			if err != nil {
+				return fmt.Errorf("%s: heap objects per request: %w", out.row.name, err)
 			}
+			out.objects[c.name] = n
+			b.say("%s: %s: %.2f heap objects per request", out.row.name, c.name, n)
 		}
-		return values
-	}
-	cpu := func(t turn) float64 { return t.CPU }
-	base := median(column(reference, cpu))
-	var b strings.Builder
-	fmt.Fprintf(&b, "| | requests/s | p50 ms | p99 ms | CPU us/request | CPU to %s |\n|---|---|---|---|---|---|\n", reference)
-	for _, name := range names {
-		ratio := ""
-		if m := median(column(name, cpu)); base > 0 && m > 0 {
-			ratio = fmt.Sprintf("%.2f", m/base)
+		if b.o.profile {
+			text, err := b.profiled(ctx, out.row, c, filepath.Join(b.scratch, out.row.name+".pprof"))
+			if err != nil {
+				return fmt.Errorf("%s: profile: %w", out.row.name, err)
+			}
+			out.profile = text
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", name,
-			spread("%.0f", column(name, func(t turn) float64 { return t.Result.PerSecond })),
-			spread("%.2f", column(name, func(t turn) float64 { return t.Result.Latency.P50 })),
-			spread("%.2f", column(name, func(t turn) float64 { return t.Result.Latency.P99 })),
-			spread("%.1f", column(name, cpu)), ratio)
 	}
-	return b.String()
+	return nil
 }
 
-func spread(format string, values []float64) string {
-	return fmt.Sprintf(format+" ("+format+" to "+format+")", median(values), slices.Min(values), slices.Max(values))
-}
-
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	if n := len(sorted); n%2 == 0 {
-		return (sorted[n/2-1] + sorted[n/2]) / 2
-	}
-	return sorted[len(sorted)/2]
-}
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

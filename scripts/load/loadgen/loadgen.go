@@ -42,6 +42,9 @@ type Result struct {
 	Late        uint64            `json:"late"`             // open loop: started over 10 ms late, as all connections were busy
 	Dials       uint64            `json:"dials"`
 	Latency     Latency           `json:"latencyMs"`
+	// Lag is how late requests of an open loop started although a connection was free: the generator's
+	// own part of their latencies. Zero in a closed loop.
+	Lag Latency `json:"lagMs,omitzero"`
 }
 
 // Latency in milliseconds.
@@ -71,13 +74,15 @@ const lateAfter = 10 * time.Millisecond
 type worker struct {
 	conn   *conn
 	hist   Histogram
+	lag    Histogram
 	status map[int]uint64
 	errors map[string]uint64
 	late   uint64
 }
 
 // Run puts the load on and returns when the run's length is over, every request is answered or timed
-// out, or ctx has ended; then the result covers what was done. The error is about the options only.
+// out, or ctx has ended; then the result covers what was done. The error is about the options, or about
+// timers that the system does not give.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	if o.Method == "" {
 		o.Method = "GET"
@@ -100,35 +105,36 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	start := time.Now()
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for _, w := range workers {
+	failed := make([]error, len(workers))
+	for i, w := range workers {
 		wg.Go(func() {
 			defer w.conn.close()
-			w.run(ctx, o, start, &next)
+			failed[i] = w.run(ctx, o, start, &next)
 		})
 	}
 	wg.Wait()
-	return collect(o, workers, time.Since(start)), nil
+	return collect(o, workers, time.Since(start)), errors.Join(failed...)
 }
 
-func (w *worker) run(ctx context.Context, o Options, start time.Time, next *atomic.Int64) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	<-timer.C
+func (w *worker) run(ctx context.Context, o Options, start time.Time, next *atomic.Int64) error {
+	pace, err := newPacer(ctx)
+	if err != nil {
+		return err
+	}
+	defer pace.close()
 	for ctx.Err() == nil {
 		began := time.Now()
 		if o.Rate > 0 {
 			began = start.Add(time.Duration(float64(next.Add(1)-1) / o.Rate * float64(time.Second)))
 		}
 		if began.Sub(start) >= o.Length {
-			return
+			return nil
 		}
 		if wait := time.Until(began); wait > 0 {
-			timer.Reset(wait)
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-				return
+			if err := pace.wait(wait); err != nil {
+				return unlessEnded(ctx, err)
 			}
+			w.lag.Add(time.Since(began))
 		} else if -wait > lateAfter {
 			w.late++
 		}
@@ -137,13 +143,23 @@ func (w *worker) run(ctx context.Context, o Options, start time.Time, next *atom
 		if err != nil {
 			w.errors[kindOf(err)]++
 			if o.Rate == 0 { // a server that is gone is asked again, not hammered
-				timer.Reset(5 * time.Millisecond)
-				<-timer.C
+				if err := pace.wait(5 * time.Millisecond); err != nil {
+					return unlessEnded(ctx, err)
+				}
 			}
 			continue
 		}
 		w.status[status]++
 	}
+	return nil
+}
+
+// unlessEnded is what went wrong with waiting, where it was not the end of the run.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("waiting for the next request's time: %w", err)
 }
 
 func kindOf(err error) string {
@@ -164,9 +180,10 @@ func collect(o Options, workers []*worker, took time.Duration) *Result {
 	if o.Rate > 0 {
 		r.Mode = "open"
 	}
-	var all Histogram
+	var all, lag Histogram
 	for _, w := range workers {
 		all.Merge(&w.hist)
+		lag.Merge(&w.lag)
 		r.Late += w.late
 		r.Dials += w.conn.dials
 		for code, n := range w.status {
@@ -178,9 +195,14 @@ func collect(o Options, workers []*worker, took time.Duration) *Result {
 	}
 	r.Requests = all.Count()
 	r.PerSecond = float64(r.Requests) / took.Seconds()
-	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	r.Latency = Latency{ms(all.Mean()), ms(all.Quantile(0.5)), ms(all.Quantile(0.9)), ms(all.Quantile(0.99)), ms(all.Quantile(0.999)), ms(all.Max())}
+	r.Latency, r.Lag = all.latency(), lag.latency()
 	return r
+}
+
+// latency sums the histogram up in milliseconds.
+func (h *Histogram) latency() Latency {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return Latency{ms(h.Mean()), ms(h.Quantile(0.5)), ms(h.Quantile(0.9)), ms(h.Quantile(0.99)), ms(h.Quantile(0.999)), ms(h.Max())}
 }
 
 // String is one line for people.
