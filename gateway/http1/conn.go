@@ -63,6 +63,7 @@ type conn struct {
 	out      []byte                // what writable writes
 	outErr   error                 // of the last writable
 	peek     func(fd uintptr)
+	room     int           // for the next request, judged by the last one
 	credit   time.Duration // of the body's rate
 	readFrom int64         // when the last wait for body bytes began
 }
@@ -223,7 +224,7 @@ func (c *conn) take() *exchange {
 		c.x = x
 	}
 	if x.d.Buf == nil {
-		x.d.Room(wire.SmallBuffer)
+		x.d.Room(max(c.room, wire.SmallBuffer))
 	}
 	return x
 }

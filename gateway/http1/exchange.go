@@ -48,6 +48,7 @@ func (x *exchange) prepare() {
 	}
 	x.w = writer{x: x, out: x.w.out}
 	now := max(c.s.c.Clock.Now.Load(), 1)
+	c.room = 0
 	if !f.Chunked && f.Length <= 0 {
 		q.Body, q.ContentLength = message.NoBody, 0
 		if f.Upgrade && f.Protocol != "" && f.Protocol != "-" && q.Minor == 1 && q.Method == "GET" &&
@@ -61,6 +62,9 @@ func (x *exchange) prepare() {
 	kind := uint8(wire.BodyChunked)
 	if !f.Chunked {
 		q.ContentLength, kind = f.Length, wire.BodyLength
+		if f.Length <= wire.MediumBuffer-wire.SmallBuffer {
+			c.room = int(f.Length) + wire.SmallBuffer
+		}
 	}
 	b := &requestBody{x: x, length: q.ContentLength}
 	c.credit = c.s.c.BodyGrace

@@ -42,6 +42,7 @@ type upConn struct {
 	body  wire.Framed
 	res   *response      // of the exchange in work
 	store message.Header // keeps the storage for fields between exchanges
+	room  int            // for the next response, judged by the last one
 	reuse bool
 	got   bool // a byte of the response came
 
@@ -178,7 +179,7 @@ var errPartial = errors.New("partial write")
 func (c *upConn) start(out []byte, follows bool) error {
 	c.out, c.wrote, c.waiting, c.err = out, 0, false, nil
 	c.got = false
-	c.d.Room(wire.SmallBuffer)
+	c.d.Room(max(c.room, wire.SmallBuffer))
 	if !c.write.Set(c.by(c.p.c.FirstByteTimeout)) || !c.read.Set(c.by(c.p.c.FirstByteTimeout)) {
 		return message.ErrSlow
 	}
@@ -278,6 +279,7 @@ func (c *upConn) frame(method string, minor int) {
 	}
 	p.ContentLength = f.Length
 	kind := uint8(wire.BodyNone)
+	c.room = 0
 	switch {
 	case p.Status == 204:
 		c.reuse = c.reuse && !f.Chunked && f.Length <= 0
@@ -287,6 +289,9 @@ func (c *upConn) frame(method string, minor int) {
 		kind = wire.BodyChunked
 	case f.Length >= 0:
 		kind = wire.BodyLength
+		if f.Length <= wire.LargeBuffer-wire.SmallBuffer {
+			c.room = int(f.Length) + wire.SmallBuffer
+		}
 	default:
 		kind = wire.BodyUntilClose
 		c.reuse = false

@@ -155,8 +155,11 @@ func (b *Framed) Next() ([]byte, error) {
 			return p, nil
 		}
 		want := SmallBuffer / 4
-		if n > int64(MediumBuffer) {
+		switch {
+		case n > MediumBuffer:
 			want = LargeBuffer
+		case n > SmallBuffer:
+			want = MediumBuffer
 		}
 		b.D.Room(want)
 		if err := b.fill(); err != nil {

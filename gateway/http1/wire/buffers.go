@@ -10,7 +10,7 @@ import (
 // default limit with room to see that it is over.
 const (
 	SmallBuffer  = 4 << 10
-	MediumBuffer = 16 << 10
+	MediumBuffer = 20 << 10 // 16 KiB of body and its head
 	LargeBuffer  = 68 << 10
 )
 
