@@ -86,17 +86,17 @@ func kindOf(err error) message.Kind {
 	var op *net.OpError
 	text := err.Error()
 	switch {
+	case strings.Contains(text, "header list"):
+		if strings.Contains(text, "request header list") {
+			return message.ErrRequest
+		}
+		return message.ErrTooLarge
 	case errors.As(err, &s):
 		if s.ownReset() && (s.Code == codeProtocol || s.Code == codeFlowControl || s.Code == codeFrameSize || s.Code == codeCompression) {
 			return message.ErrMalformed
 		}
 	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
 		return message.ErrTLS // an alert, which crypto/tls reports so (RFC 8446, 6)
-	case strings.Contains(text, "header list"):
-		if strings.Contains(text, "request header list") {
-			return message.ErrRequest
-		}
-		return message.ErrTooLarge
 	case strings.HasPrefix(text, connectionPrefix), strings.HasPrefix(text, "malformed response"), strings.Contains(text, "1xx informational"),
 		strings.Contains(text, "more than declared Content-Length"):
 		return message.ErrMalformed
