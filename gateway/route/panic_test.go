@@ -9,7 +9,7 @@ import (
 // TestAnObjectThatMakesAFilterPanicIsRejected: one definition must not end every
 // gateway of the fleet, again at each start.
 func TestAnObjectThatMakesAFilterPanicIsRejected(t *testing.T) {
-	l := &lender{map[*lent]bool{}}
+	l := &lender{out: map[*lent]bool{}}
 	bad := filter.Define("auth", func(c struct {
 		Open bool `json:"open"`
 	},

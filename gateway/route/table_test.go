@@ -16,13 +16,19 @@ import (
 )
 
 // lender is an Upstreams that counts what is out.
-type lender struct{ out map[*lent]bool }
+type lender struct {
+	out     map[*lent]bool
+	missing error // why nothing is lent
+}
 
 type lent struct{ api string }
 
 func (*lent) Forward(*filter.Exchange) error { return nil }
 
 func (l *lender) Acquire(_, api string, _ apidef.Upstream) (filter.Forwarder, error) {
+	if l.missing != nil {
+		return nil, l.missing
+	}
 	f := &lent{api}
 	l.out[f] = true
 	return f, nil
@@ -36,7 +42,7 @@ func (l *lender) Release(f filter.Forwarder) {
 }
 
 func compiler() (*Compiler, *lender) {
-	l := &lender{map[*lent]bool{}}
+	l := &lender{out: map[*lent]bool{}}
 	auth := filter.Define("auth", func(struct {
 		Open bool `json:"open"`
 	},

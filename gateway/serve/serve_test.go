@@ -1,10 +1,13 @@
 package serve_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -274,4 +277,56 @@ func TestCounters(t *testing.T) {
 	if n.Latency[time.Millisecond] != 1 || n.Latency[10*time.Millisecond] != 2 || n.Sum != 4*time.Second+3*time.Millisecond || n.Bytes != 15 || n.Aborted != 1 {
 		t.Errorf("%+v", n)
 	}
+}
+
+// gRPC as a client without HTTP/2 sees it: the head comes before the first message,
+// each message as it comes, and the status as a trailer.
+func TestAStreamFromAnHTTP2TargetIsPassedOnAsItComes(t *testing.T) {
+	next := make(chan struct{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{Protocols: new(http.Protocols), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 || r.Header.Get("Te") != "trailers" {
+			t.Errorf("%s, TE %q", r.Proto, r.Header.Get("Te"))
+		}
+		w.Header().Set("Content-Type", "application/grpc")
+		_ = http.NewResponseController(w).Flush()
+		for range 3 {
+			<-next
+			_, _ = io.WriteString(w, "message")
+			_ = http.NewResponseController(w).Flush()
+		}
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+	})}
+	s.Protocols.SetUnencryptedHTTP2(true)
+	done := make(chan struct{})
+	go func() { _ = s.Serve(l); close(done) }()
+	t.Cleanup(func() { _ = s.Close(); <-done })
+	r := newRig(t, map[string]string{"a": open("a", "/a/", "", `"upstream":{"http":"h2c","targets":[{"url":"http://`+l.Addr().String()+`"}]}`)})
+	c, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.WriteString(c, "POST /a/svc HTTP/1.1\r\nHost: h\r\nTE: trailers\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil) // nothing of the body was sent yet
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 64)
+	for range 3 {
+		next <- struct{}{}
+		if n, err := io.ReadFull(resp.Body, buf[:len("message")]); err != nil {
+			t.Fatalf("%q, %v", buf[:n], err)
+		}
+	}
+	if rest, err := io.ReadAll(resp.Body); err != nil || len(rest) != 0 || resp.Trailer.Get("Grpc-Status") != "0" {
+		t.Errorf("%q, %v, trailer %v", rest, err, resp.Trailer)
+	}
+	_ = resp.Body.Close()
 }

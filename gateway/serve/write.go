@@ -69,8 +69,9 @@ func (h *Handler) write(w message.Writer, x *filter.Exchange, c *chain.Chain, en
 }
 
 // copy streams the body. One that comes from the engine writes itself: without a
-// copy, and flushing before it waits where the response is a stream. Of others,
-// bytes whose length nobody knows are sent as they come.
+// copy, and flushing before it waits where the response is a stream. Of others, the
+// head of a stream is sent before its first bytes are waited for, and bytes whose
+// length nobody knows are sent as they come.
 func (h *Handler) copy(w message.Writer, resp *message.Response) error {
 	if resp.ContentLength == 0 {
 		return nil
@@ -81,6 +82,11 @@ func (h *Handler) copy(w message.Writer, resp *message.Response) error {
 	}
 	buf := h.buffers.get()
 	defer h.buffers.put(buf)
+	if resp.Stream {
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
 	for {
 		n, err := resp.Body.Read(buf[:])
 		if n > 0 {

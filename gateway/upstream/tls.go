@@ -219,6 +219,9 @@ var errNotHTTP2 = errors.New("the target does not offer HTTP/2 (ALPN h2)")
 // http2Only opens a connection for HTTP/2.
 func (s *secure) http2Only(ctx context.Context, network, address string) (net.Conn, error) {
 	tc, err := s.open(ctx, network, address, "h2")
+	if err != nil && strings.Contains(err.Error(), "no application protocol") { // the alert of RFC 7301, 3.2
+		return nil, &message.Failure{Kind: message.ErrTLS, Err: errNotHTTP2}
+	}
 	if err != nil {
 		return nil, err
 	}

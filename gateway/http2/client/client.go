@@ -112,6 +112,8 @@ type Client struct {
 	waits   sync.Mutex // never held while mu is taken
 	waiters []chan struct{}
 
+	buffers buffers
+
 	dials, reused, retried, errors atomic.Uint64
 }
 

@@ -119,8 +119,8 @@ func (e *exchange) attempt() *http.Request {
 	r := e.base.WithContext(e.ctx)
 	switch {
 	case e.body != nil:
+		e.body = newSender(e, e.body.r, r.Trailer)
 		r.Body = e.body
-		e.body.trailer = r.Trailer
 	case len(e.atHand) > 0:
 		r.Body = &handy{rest: e.atHand}
 	}
@@ -139,72 +139,6 @@ func (h *handy) Read(p []byte) (int, error) {
 }
 
 func (h *handy) Close() error { return nil }
-
-// sender is a request body that is sent while it comes in.
-type sender struct {
-	e       *exchange
-	r       *message.Request // only touched before the exchange is over
-	body    io.Reader
-	left    int64 // -1: unknown
-	begun   atomic.Bool
-	trailer http.Header // of the request that is sent; nil where it cannot have one
-
-	mu  sync.Mutex
-	err error // why it could not be read
-}
-
-// Read is called by one goroutine of the transport.
-func (s *sender) Read(p []byte) (int, error) {
-	s.begun.Store(true)
-	s.e.untilHead(false)
-	n, err := s.body.Read(p)
-	if s.left >= 0 {
-		if s.left -= int64(n); s.left == 0 && err == nil {
-			err = io.EOF
-		} else if s.left < 0 {
-			err = errors.New("the request body is longer than its Content-Length")
-		} else if s.left > 0 && err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-	}
-	switch {
-	case err == io.EOF:
-		s.end()
-	case err != nil:
-		s.mu.Lock()
-		s.err = err
-		s.mu.Unlock()
-	}
-	s.e.untilHead(true)
-	return n, err
-}
-
-// end takes the trailer section that came with the body.
-func (s *sender) end() {
-	s.e.mu.Lock()
-	defer s.e.mu.Unlock()
-	if s.e.over || s.trailer == nil || s.r.Trailer == nil { // after the exchange r may be another's
-		return
-	}
-	for f := range s.r.Trailer.Fields() {
-		if f.Writable() && !framing(f.Known) {
-			keep(s.trailer, f)
-		}
-	}
-}
-
-// Close is called by the transport; what the body is read from belongs to the
-// client's side.
-func (s *sender) Close() error { return nil }
-
-func (s *sender) failed() error {
-	if s == nil {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err
-}
 
 // finish ends the exchange, once; it reports false after that.
 func (e *exchange) finish() bool {

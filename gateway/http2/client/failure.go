@@ -56,11 +56,18 @@ func unprocessed(err error) bool {
 		return false
 	}
 	switch err.Error() {
-	case "http2: Transport received Server's graceful shutdown GOAWAY", "http2: client conn not usable", "http2: client conn could not be established":
+	case "http2: Transport received Server's graceful shutdown GOAWAY", "http2: client conn not usable", notEstablished:
 		return true
 	}
 	return false
 }
+
+// notEstablished is the error of a connection that was lost before its first
+// stream. The standard library keeps the cause to itself.
+const notEstablished = "http2: client conn could not be established"
+
+// errRefused is the cause where that happens behind a handshake.
+var errRefused = errors.New("refused by the target: it closed the connection behind the handshake, as with TLS 1.3 those do that do not take a client's certificate")
 
 // failure turns an error of the exchange into a *message.Failure.
 func (e *exchange) failure(err error) *message.Failure {
@@ -74,6 +81,8 @@ func (e *exchange) failure(err error) *message.Failure {
 		f.Kind, f.Err = message.ErrAborted, cause
 	case e.body.failed() != nil:
 		f.Kind, f.Err = message.ErrRequestBody, e.body.failed()
+	case err.Error() == notEstablished && !e.p.c.H2C:
+		f.Kind, f.Err, f.Sent = message.ErrTLS, errRefused, false
 	default:
 		f.Kind = kindOf(err)
 	}
@@ -86,17 +95,17 @@ func kindOf(err error) message.Kind {
 	var op *net.OpError
 	text := err.Error()
 	switch {
+	case strings.Contains(text, "header list"):
+		if strings.Contains(text, "request header list") {
+			return message.ErrRequest
+		}
+		return message.ErrTooLarge
 	case errors.As(err, &s):
 		if s.ownReset() && (s.Code == codeProtocol || s.Code == codeFlowControl || s.Code == codeFrameSize || s.Code == codeCompression) {
 			return message.ErrMalformed
 		}
 	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
 		return message.ErrTLS // an alert, which crypto/tls reports so (RFC 8446, 6)
-	case strings.Contains(text, "header list"):
-		if strings.Contains(text, "request header list") {
-			return message.ErrRequest
-		}
-		return message.ErrTooLarge
 	case strings.HasPrefix(text, connectionPrefix), strings.HasPrefix(text, "malformed response"), strings.Contains(text, "1xx informational"),
 		strings.Contains(text, "more than declared Content-Length"):
 		return message.ErrMalformed

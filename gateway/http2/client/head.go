@@ -31,9 +31,11 @@ const (
 func (p *Client) begin(ctx context.Context, r *message.Request, o *message.Outbound) (*exchange, *message.Failure) {
 	e := &exchange{p: p, deadline: o.Deadline}
 	if !e.watch(ctx, r) {
-		f := e.failure(context.Cause(ctx))
-		f.Kind, f.Sent = message.ErrAborted, false
-		return nil, e.abandon(f)
+		cause := context.Cause(ctx)
+		if cause == nil {
+			cause = errGone
+		}
+		return nil, e.abandon(&message.Failure{Kind: message.ErrAborted, Err: cause})
 	}
 	if err := e.assemble(r, o); err != nil {
 		f := &message.Failure{Kind: message.ErrRequest, Err: err}
@@ -123,9 +125,16 @@ func (e *exchange) content(r *message.Request) error {
 		e.back = r.Body
 		return nil
 	}
-	e.body = &sender{e: e, r: r, body: r.Body, left: r.ContentLength}
+	e.body = newSender(e, r, nil)
 	if r.ContentLength < 0 {
-		q.Trailer = http.Header{} // not nil: there may be one
+		q.Trailer = http.Header{} // not nil: there may be one, announced or not
+		for list := range r.Header.Values("Trailer") {
+			for name := range strings.SplitSeq(list, ",") {
+				if name = strings.Trim(name, " \t"); message.ValidName(name) && !framing(message.KnownName(name)) {
+					q.Trailer[http.CanonicalHeaderKey(strings.Clone(name))] = nil
+				}
+			}
+		}
 	}
 	if r.ExpectContinue {
 		q.Header["Expect"] = []string{"100-continue"}
@@ -254,11 +263,6 @@ func trailer(from http.Header) *message.Header {
 // message, which each side writes for itself.
 func framing(k message.Known) bool {
 	return k == message.Host || k == message.ContentLength || k == message.Expect || k.HopByHop()
-}
-
-// keep adds a copy of a field.
-func keep(h http.Header, f *message.Field) {
-	h.Add(strings.Clone(f.Name), strings.Clone(f.Value))
 }
 
 // trailers tells whether a TE field asks for trailers (RFC 9110, 10.1.4).
