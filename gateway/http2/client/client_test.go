@@ -1,4 +1,4 @@
-package http2
+package client
 
 import (
 	"bytes"
@@ -57,13 +57,13 @@ func newOrigin(t testing.TB, h http.HandlerFunc, more ...func(*http.Server)) *or
 	return o
 }
 
-func newClient(t testing.TB, addr string, more ...func(*ClientConfig)) *Client {
+func newClient(t testing.TB, addr string, more ...func(*Config)) *Client {
 	t.Helper()
-	c := ClientConfig{Address: addr, H2C: true}
+	c := Config{Address: addr, H2C: true}
 	for _, f := range more {
 		f(&c)
 	}
-	p := NewClient(c)
+	p := New(c)
 	t.Cleanup(func() {
 		p.Close()
 		testenv.Eventually(t, 5*time.Second, func() bool { return p.Stats().Open == 0 })
@@ -315,7 +315,7 @@ func TestStreamsBeyondWhatATargetTakes(t *testing.T) {
 			<-gate
 		}
 	}, func(s *http.Server) { s.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 1} })
-	p := newClient(t, o.addr, func(c *ClientConfig) { c.MaxConnections, c.Queue = 2, 1 })
+	p := newClient(t, o.addr, func(c *Config) { c.MaxConnections, c.Queue = 2, 1 })
 	read(t, do(t, p, request("GET", ""), "/")) // so that the target's settings are known
 	var wg sync.WaitGroup
 	get := func(path string) {
@@ -392,7 +392,7 @@ func TestContinue(t *testing.T) {
 		b, _ := io.ReadAll(r.Body)
 		_, _ = w.Write(b)
 	})
-	p := newClient(t, o.addr, func(c *ClientConfig) { c.ContinueTimeout = time.Minute })
+	p := newClient(t, o.addr, func(c *Config) { c.ContinueTimeout = time.Minute })
 	for path, want := range map[string]bool{"/yes": true, "/no": false} {
 		var asked atomic.Bool
 		r := request("PUT", "")

@@ -1,4 +1,4 @@
-package http2
+package client
 
 import (
 	"context"
@@ -30,22 +30,22 @@ func TestTimeouts(t *testing.T) {
 	short := 50 * time.Millisecond
 	for name, tc := range map[string]struct {
 		path   string
-		config func(*ClientConfig)
+		config func(*Config)
 		total  time.Duration
 		grpc   string
 		want   message.Kind
 	}{
-		"first byte":     {"/", func(c *ClientConfig) { c.FirstByteTimeout = short }, 0, "", message.ErrFirstByteTimeout},
-		"body":           {"/body", func(c *ClientConfig) { c.BodyTimeout = short }, 0, "", message.ErrBodyTimeout},
+		"first byte":     {"/", func(c *Config) { c.FirstByteTimeout = short }, 0, "", message.ErrFirstByteTimeout},
+		"body":           {"/body", func(c *Config) { c.BodyTimeout = short }, 0, "", message.ErrBodyTimeout},
 		"total":          {"/", nil, short, "", message.ErrDeadline},
-		"total in body":  {"/body", func(c *ClientConfig) { c.BodyTimeout = -1 }, 4 * short, "", message.ErrDeadline},
+		"total in body":  {"/body", func(c *Config) { c.BodyTimeout = -1 }, 4 * short, "", message.ErrDeadline},
 		"gRPC timeout":   {"/", nil, 0, "50m", message.ErrDeadline},
 		"longer gRPC":    {"/", nil, short, "1H", message.ErrDeadline},
-		"no gRPC format": {"/", func(c *ClientConfig) { c.FirstByteTimeout = short }, 0, "1x", message.ErrFirstByteTimeout},
+		"no gRPC format": {"/", func(c *Config) { c.FirstByteTimeout = short }, 0, "1x", message.ErrFirstByteTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newClient(t, o.addr, func(c *ClientConfig) {
+			p := newClient(t, o.addr, func(c *Config) {
 				if tc.config != nil {
 					tc.config(c)
 				}
@@ -169,7 +169,7 @@ func TestTargetsThatCannotBeReached(t *testing.T) {
 	if n := r.Body.(*strings.Reader).Len(); n != 5 {
 		t.Errorf("%d bytes of the body are left", n)
 	}
-	p = newClient(t, addr, func(c *ClientConfig) {
+	p = newClient(t, addr, func(c *Config) {
 		c.ConnectTimeout = 20 * time.Millisecond
 		c.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			<-ctx.Done()
@@ -178,7 +178,7 @@ func TestTargetsThatCannotBeReached(t *testing.T) {
 	})
 	_, err = p.Do(r.Context, r, message.Outbound{Target: "/"})
 	wantFailure(t, err, message.ErrConnectTimeout)
-	p = newClient(t, addr, func(c *ClientConfig) {
+	p = newClient(t, addr, func(c *Config) {
 		c.Dial = func(context.Context, string, string) (net.Conn, error) {
 			return nil, &message.Failure{Kind: message.ErrTLS, Err: io.ErrNoProgress}
 		}

@@ -1,4 +1,4 @@
-package http2
+package client
 
 import (
 	"context"
@@ -262,7 +262,7 @@ func TestHostileTargets(t *testing.T) {
 		}, message.ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newClient(t, wire(t, tc.script), func(c *ClientConfig) { c.Head = 4 << 10 })
+			p := newClient(t, wire(t, tc.script), func(c *Config) { c.Head = 4 << 10 })
 			r := request("GET", "")
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
