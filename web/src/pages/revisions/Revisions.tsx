@@ -63,7 +63,7 @@ export default function Revisions() {
       id: 'note',
       header: t('revisions.note'),
       width: 'minmax(100px, 1.6fr)',
-      from: 760,
+      from: 700,
       cell: (r) => <span title={r.note}>{r.note}</span>,
     },
     {
