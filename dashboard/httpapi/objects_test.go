@@ -369,6 +369,19 @@ func TestRevisionsShowTheDocumentsThatTheyChanged(t *testing.T) {
 			t.Errorf("revision %d: got %s and %s", n+1, got.Before, got.After)
 		}
 	}
+	type revision struct{ Changes []struct{ ID, Name string } }
+	var list struct{ Items []revision }
+	d.as(people.Viewer).do("GET", "/revisions", "").want(t, 200, "").into(t, &list)
+	for i, want := range []string{"Orders 2", "Orders 2", "Orders"} { // the newest first; the first of them deleted it
+		if got := list.Items[i].Changes[0]; got.ID != "orders" || got.Name != want {
+			t.Errorf("entry %d: got %+v", i, got)
+		}
+	}
+	var one revision
+	c.do("GET", "/revisions/1", "").want(t, 200, "").into(t, &one)
+	if got := one.Changes[0].Name; got != "Orders" {
+		t.Errorf("got %q", got)
+	}
 	c.do("GET", "/revisions/4/changes/api/orders", "").want(t, 404, "revision.not_found")
 	for _, other := range []string{"api/other", "policy/orders", "key/orders"} {
 		c.do("GET", "/revisions/1/changes/"+other, "").want(t, 404, "revision.no_change")

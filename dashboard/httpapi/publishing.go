@@ -66,12 +66,17 @@ func (a *api) listRevisions(c *call) error {
 	if err != nil {
 		return err
 	}
-	out := exchange.NewPage(make([]publish.Revision, 0, len(found)), "", 0)
+	shown := make([]publish.Revision, 0, len(found))
 	for _, r := range found {
 		if r, ok := within(r, c.org()); ok {
-			out.Items = append(out.Items, r)
+			shown = append(shown, r)
 		}
 	}
+	items, err := a.named(c, shown)
+	if err != nil {
+		return err
+	}
+	out := exchange.NewPage(items, "", 0)
 	if len(found) == limit && found[limit-1].N > 1 {
 		out.Next = strconv.FormatInt(found[limit-1].N, 10)
 	}
@@ -80,6 +85,52 @@ func (a *api) listRevisions(c *call) error {
 		out.Total, out.TotalExact = int(recorded), true
 	}
 	return c.JSON(http.StatusOK, out)
+}
+
+// mostNamed bounds how many changes of one revision are told by their names; a
+// revision of an import has thousands.
+const mostNamed = 20
+
+// revisionDTO is a revision whose first changes have the names of their objects.
+type revisionDTO struct {
+	publish.Revision
+	Changes []changeDTO `json:"changes"`
+}
+
+type changeDTO struct {
+	publish.Change
+	Name string `json:"name,omitempty"`
+}
+
+// named adds names, of objects that the caller may read.
+func (a *api) named(c *call, revisions []publish.Revision) ([]revisionDTO, error) {
+	may := map[string]bool{
+		publish.KindAPI:    c.actor.Can(people.APIsRead) == nil,
+		publish.KindPolicy: c.actor.Can(people.PoliciesRead) == nil,
+	}
+	var asked []publish.Change
+	for _, r := range revisions {
+		for _, ch := range r.Changes[:min(mostNamed, len(r.Changes))] {
+			if may[ch.Kind] {
+				asked = append(asked, ch)
+			}
+		}
+	}
+	names, err := a.Engine.Names(c.R.Context(), asked)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]revisionDTO, len(revisions))
+	for i, r := range revisions {
+		out[i] = revisionDTO{Revision: r, Changes: make([]changeDTO, len(r.Changes))}
+		for k, ch := range r.Changes {
+			out[i].Changes[k] = changeDTO{Change: ch}
+			if k < mostNamed && may[ch.Kind] {
+				out[i].Changes[k].Name = names[ch.Says()]
+			}
+		}
+	}
+	return out, nil
 }
 
 // within is a revision without what other organisations' objects have to do with it.
@@ -96,7 +147,11 @@ func (a *api) getRevision(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, r)
+	named, err := a.named(c, []publish.Revision{r})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, named[0])
 }
 
 // getChange answers with one object's document before and after a revision. Who may

@@ -13,13 +13,13 @@ export default async function fleet(browser, env) {
   await page.getByText('Health', { exact: true }).waitFor()
   const made = await demand(page, 'POST', '/apis?note=made+in+a+browser+test', {
     id,
-    name: 'Fleet test',
+    name: `Fleet ${id}`,
     listen: { path: `/${id}/` },
     upstream: { targets: [{ url: env.upstream ?? 'http://127.0.0.1:9' }] },
     filters: { auth: { open: true } },
   })
-  await page.getByRole('link', { name: `Created API ${id}` }).waitFor()
-  await page.getByRole('link', { name: `Created API ${id}` }).click()
+  await page.getByRole('link', { name: `Created API Fleet ${id}` }).waitFor()
+  await page.getByRole('link', { name: `Created API Fleet ${id}` }).click()
   await page.getByRole('heading', { name: `Revision ${made.revision}` }).waitFor()
   await page
     .getByText(/live after \d/)
@@ -27,15 +27,15 @@ export default async function fleet(browser, env) {
     .waitFor({ state: 'attached' })
   await page.getByText(`/${id}/`, { exact: true }).waitFor()
 
-  const changed = await demand(page, 'PATCH', `/apis/${id}`, { name: 'Fleet test 2', tags: ['browser'] }, made.meta.etag)
+  const changed = await demand(page, 'PATCH', `/apis/${id}`, { name: `Fleet ${id} 2`, tags: ['browser'] }, made.meta.etag)
   await page.getByRole('link', { name: 'Newer' }).click()
   await page.getByRole('heading', { name: `Revision ${changed.revision}` }).waitFor()
-  await page.locator('del', { hasText: 'Fleet test' }).waitFor()
+  await page.locator('del', { hasText: `Fleet ${id}` }).waitFor()
   await page.getByRole('tab', { name: 'JSON diff' }).click()
-  await page.getByText('"name": "Fleet test 2"').waitFor()
+  await page.getByText(`"name": "Fleet ${id} 2"`).waitFor()
   if (!page.url().includes('view=diff')) throw new Error('the view is not in the address')
   await page.getByRole('link', { name: 'History' }).click()
-  await page.getByText(`Only revisions that changed the API ${id}`).waitFor()
+  await page.getByText(`Only revisions that changed the API Fleet ${id} 2`).waitFor()
   await page.getByRole('link', { name: String(made.revision), exact: true }).waitFor()
 
   await v.go('/gateways')

@@ -474,6 +474,8 @@ export interface Change {
   before?: string
   /** SHA-256 of the text after, hex; absent for a deletion */
   after?: string
+  /** What the object was called after the change, or before its deletion; absent beyond the first 20 changes of a revision, and without the permission to read such objects */
+  name?: string
 }
 
 export interface Revision {

@@ -4,7 +4,6 @@ import { SearchIcon } from '../ui/icons'
 import { MultiPick } from '../ui/MultiPick'
 import { NumberInput } from '../ui/NumberInput'
 import { Card, Columns, Stack } from '../ui/Page'
-import { SearchSelect } from '../ui/SearchSelect'
 import { Select } from '../ui/Select'
 import { TagInput } from '../ui/TagInput'
 import { PasswordInput, TextArea, TextInput } from '../ui/TextInput'
@@ -17,7 +16,6 @@ export function Inputs() {
   const [picked, setPicked] = useState(['orders', 'catalog'])
   const [tags, setTags] = useState(['prod', 'team-shop'])
   const [auth, setAuth] = useState<'key' | 'jwt' | 'none'>('key')
-  const [zone, setZone] = useState('orders')
   return (
     <Card title="Inputs">
       <Columns least={300}>
@@ -46,7 +44,6 @@ export function Inputs() {
             ]}
           />
           <Select label="Disabled" disabled options={[{ value: 's', label: 'second' }]} />
-          <SearchSelect label="API" options={apis} value={zone} onChange={setZone} />
           <MultiPick label="APIs" options={apis} value={picked} onChange={setPicked} />
           <TagInput label="Tags" value={tags} onChange={setTags} />
         </Stack>

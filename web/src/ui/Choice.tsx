@@ -55,23 +55,25 @@ export function RadioCards<V extends string>(props: RadioCardsProps<V>) {
   const name = useId()
   return (
     <FieldSet {...field}>
-      <div className={css.cards}>
-        {options.map((o) => (
-          <label key={o.value} className={css.card}>
-            <input
-              type="radio"
-              name={name}
-              value={o.value}
-              checked={o.value === value}
-              disabled={o.disabled}
-              onChange={() => onChange(o.value)}
-            />
-            <span className={css.cardText}>
-              <b>{o.label}</b>
-              {o.help && <span className={cx(css.help)}>{o.help}</span>}
-            </span>
-          </label>
-        ))}
+      <div className={css.cardsRoom}>
+        <div className={css.cards} data-count={options.length}>
+          {options.map((o) => (
+            <label key={o.value} className={css.card}>
+              <input
+                type="radio"
+                name={name}
+                value={o.value}
+                checked={o.value === value}
+                disabled={o.disabled}
+                onChange={() => onChange(o.value)}
+              />
+              <span className={css.cardText}>
+                <b>{o.label}</b>
+                {o.help && <span className={cx(css.help)}>{o.help}</span>}
+              </span>
+            </label>
+          ))}
+        </div>
       </div>
     </FieldSet>
   )

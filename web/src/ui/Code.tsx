@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react'
+import { type ReactNode, useEffect, useState } from 'react'
 import { useI18n } from '../i18n'
 import { Button, IconButton } from './Button'
 import css from './Code.module.css'
@@ -77,6 +77,21 @@ export function CopyButton({
   )
 }
 
+/** A backslash at the end of a line takes no room of its own, so that it never stands on a line alone. */
+function continued(text: string): ReactNode {
+  return text.split(/( \\\n)/).map((part, i) =>
+    part === ' \\\n' ? (
+      // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one text keep their order
+      <span key={i}>
+        <span className={css.goesOn}>{' \\'}</span>
+        {'\n'}
+      </span>
+    ) : (
+      part
+    ),
+  )
+}
+
 /** Text for machines, as it is, with a button that copies it. */
 export function CodeBlock({ text, label, wrap, copy = text }: { text: string; label: string; wrap?: boolean; copy?: string }) {
   return (
@@ -84,7 +99,7 @@ export function CodeBlock({ text, label, wrap, copy = text }: { text: string; la
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be within the keyboard's reach */}
       {/* biome-ignore lint/a11y/useSemanticElements: it is no set of fields */}
       <pre tabIndex={0} aria-label={label} role="group">
-        <code>{text}</code>
+        <code>{wrap ? continued(text) : text}</code>
       </pre>
       <span className={css.copy}>
         <CopyButton text={copy} what={label} />

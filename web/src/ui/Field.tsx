@@ -97,7 +97,7 @@ export function FieldSet({ children, ...p }: FieldProps & { children: ReactNode 
       className={css.field}
       aria-describedby={[p.help && `${id}h`, p.error && `${id}e`].filter(Boolean).join(' ') || undefined}
     >
-      <legend className={p.hideLabel ? 'visually-hidden' : css.label} style={{ padding: 0, marginBottom: 5 }}>
+      <legend className={p.hideLabel ? 'visually-hidden' : css.label} style={{ padding: 0, marginBottom: 4 }}>
         {p.label}
       </legend>
       {children}

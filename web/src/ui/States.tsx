@@ -5,7 +5,8 @@ import { useI18n } from '../i18n'
 import { Button } from './Button'
 import { CopyText } from './Code'
 import { cx, type Icon } from './cx'
-import { AlertIcon, CheckIcon, InfoIcon, LockIcon, OfflineIcon } from './icons'
+import { AlertIcon, CheckIcon, InfoIcon, LockIcon, OfflineIcon, SearchIcon } from './icons'
+import { LinkButton } from './Link'
 import css from './States.module.css'
 
 /** Nothing is there yet: what the thing is in one sentence, and what to do. */
@@ -67,6 +68,23 @@ export function ErrorState({ error, onRetry, title }: { error: unknown; onRetry?
           <Button onClick={onRetry}>{i18n.t('ui.retry')}</Button>
         </div>
       )}
+    </div>
+  )
+}
+
+/** There is no such thing, and asking again would not bring it: the way to those that there are. */
+export function Missing({ error, list, all }: { error: unknown; list: string; all: string }) {
+  const i18n = useI18n()
+  return (
+    <div className={css.state} role="alert">
+      <SearchIcon size={26} stroke={1.5} aria-hidden />
+      <h2>{explain(error, i18n)}</h2>
+      <ErrorFinePrint error={error} />
+      <div className={css.actions}>
+        <LinkButton look="primary" to={list}>
+          {all}
+        </LinkButton>
+      </div>
     </div>
   )
 }

@@ -1,4 +1,5 @@
 export const apis = {
+  all: 'All APIs',
   authentication: 'Authentication',
   basic: 'Basic',
   changed: 'Changed',

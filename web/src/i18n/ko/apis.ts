@@ -2,6 +2,7 @@ import type { apis as en } from '../en/apis'
 import type { Translation } from '../types'
 
 export const apis: Translation<typeof en> = {
+  all: '모든 API',
   authentication: '인증 방식',
   basic: 'Basic',
   changed: '변경',

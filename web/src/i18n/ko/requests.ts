@@ -48,7 +48,7 @@ export const requests: Translation<typeof en> = {
   last7d: '최근 7일',
   live: '실시간',
   method: '메서드',
-  newer: '이전',
+  newer: '더 최근',
   noAnswer: '없음',
   noApi: 'API 없음',
   noKey: '키 없음',
@@ -60,7 +60,7 @@ export const requests: Translation<typeof en> = {
   nothingKeptHelp:
     '{place}에 기록한 펌프가 없습니다. 그곳에 기록하는 싱크가 있는 펌프를 시작하십시오. 게이트웨이가 보관 중인 요청까지 몇 초 안에 표시됩니다.',
   oauthClient: 'OAuth 클라이언트',
-  older: '다음',
+  older: '더 이전',
   one: '요청',
   path: '경로',
   policies: '정책',

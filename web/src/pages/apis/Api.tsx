@@ -16,7 +16,7 @@ import { LinkButton, useGo } from '../../ui/Link'
 import { Menu } from '../../ui/Menu'
 import { ConfirmByName } from '../../ui/Overlay'
 import { PageHeader } from '../../ui/Page'
-import { ErrorState, Skeleton } from '../../ui/States'
+import { ErrorState, Missing, Skeleton } from '../../ui/States'
 import { StatusPill } from '../../ui/Status'
 import { useShortcuts } from '../../ui/shortcuts'
 import { TabLinks } from '../../ui/Tabs'
@@ -36,11 +36,16 @@ export default function Api() {
   const { id = '' } = useParams({ strict: false }) as { id?: string }
   const { data, error, refetch } = useVersion(id)
   const { t } = useI18n()
-  if (error && (!data || (error instanceof ApiError && error.status === 404))) {
+  const gone = error instanceof ApiError && error.status === 404
+  if (error && (!data || gone)) {
     return (
       <>
-        <PageHeader title={id} actions={<LinkButton to="/apis">{t('apis.title')}</LinkButton>} />
-        <ErrorState error={error} onRetry={() => void refetch()} />
+        <PageHeader title={id} />
+        {gone ? (
+          <Missing error={error} list="/apis" all={t('apis.all')} />
+        ) : (
+          <ErrorState error={error} onRetry={() => void refetch()} />
+        )}
       </>
     )
   }

@@ -57,7 +57,7 @@ export default function Apis() {
           ]}
           values={{ state: url.state }}
           onFilter={(_, state) => setUrl({ state: state as 'active' | 'disabled' | undefined })}
-          total={list.loading ? undefined : list.total}
+          total={list.loading || list.error ? undefined : list.total}
           totalExact={list.totalExact}
         />
         <DataTable<API>

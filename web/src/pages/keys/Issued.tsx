@@ -133,7 +133,6 @@ function Calls({ written, secret }: { written: KeyWritten; secret: string }) {
         {ids.slice(0, most).map((id) => (
           <OneCall key={id} id={id} secret={secret} />
         ))}
-        <p className="muted small">{t('keys.setGateway')}</p>
         {(every || ids.length > most) && <p className="muted small">{t('keys.moreApis')}</p>}
       </Stack>
     </Card>
@@ -163,6 +162,7 @@ function Command({ api, secret, nodes, none }: { api: API; secret: string; nodes
       ) : (
         <p className="muted">{none}</p>
       )}
+      {command?.includes('$GATEWAY') && <p className="muted small">{t('keys.setGateway')}</p>}
     </div>
   )
 }

@@ -14,7 +14,7 @@ import { DataTable } from '../../ui/DataTable'
 import { EditIcon } from '../../ui/icons'
 import { Link } from '../../ui/Link'
 import { Card, Columns, Facts, PageHeader, Stack } from '../../ui/Page'
-import { EmptyState, ErrorState, Notice, Skeleton } from '../../ui/States'
+import { EmptyState, ErrorState, Missing, Notice, Skeleton } from '../../ui/States'
 import { useShortcuts } from '../../ui/shortcuts'
 import { toast } from '../../ui/Toast'
 import { oneOf, useUrl } from '../../url'
@@ -46,7 +46,9 @@ export default function Key() {
   return (
     <>
       <PageHeader title={t('keys.one')} />
-      {error ? (
+      {error instanceof ApiError && error.status === 404 ? (
+        <Missing error={error} list="/keys" all={t('keys.all')} />
+      ) : error ? (
         <ErrorState error={error} onRetry={() => void refetch()} />
       ) : (
         <Columns least={360}>

@@ -119,7 +119,7 @@ export default function Keys() {
           filters={filters}
           values={{ state: url.state, api: url.api || undefined, policy: url.policy || undefined }}
           onFilter={(id, value) => setUrl({ [id]: value ?? '' })}
-          total={list.loading ? undefined : list.total}
+          total={list.loading || list.error ? undefined : list.total}
           totalExact={list.totalExact}
         />
         <DataTable

@@ -76,14 +76,14 @@ export function useColumns(rows: RequestSummary[], { key = true }: { key?: boole
   const longest = rows.reduce((n, r) => Math.max(n, r.totalMs), 0)
   const columns: Column<RequestSummary>[] = [
     { id: 'at', header: t('requests.time'), width: 'minmax(72px, 122px)', cell: (r) => <Instant at={r.at} /> },
-    { id: 'method', header: t('requests.method'), width: '62px', cell: (r) => <code className={css.method}>{r.method}</code> },
+    { id: 'method', header: t('requests.method'), width: '54px', cell: (r) => <code className={css.method}>{r.method}</code> },
     {
       id: 'path',
       header: t('requests.path'),
       width: 'minmax(90px, 3fr)',
       cell: (r) => <code title={`${r.host}${r.path}`}>{r.path}</code>,
     },
-    { id: 'status', header: t('requests.status'), width: '70px', cell: (r) => <StatusCode status={r.status} /> },
+    { id: 'status', header: t('requests.status'), width: '60px', cell: (r) => <StatusCode status={r.status} /> },
     {
       id: 'took',
       header: t('requests.took'),

@@ -1,4 +1,6 @@
 import { useEffect, useRef } from 'react'
+import { ApiError } from '../../api/client'
+import { explain } from '../../api/errors'
 import { useRead } from '../../api/query'
 import type { RequestRecord, RequestSummary } from '../../api/schema'
 import { curlAgain } from '../../curl'
@@ -7,10 +9,10 @@ import { useTitle } from '../../layout/title'
 import { prefs } from '../../prefs'
 import { Button } from '../../ui/Button'
 import { useCopy } from '../../ui/Code'
-import { ArrowDownIcon, ArrowUpIcon, CheckIcon, CopyIcon } from '../../ui/icons'
+import { ArrowDownIcon, ArrowUpIcon, CheckIcon, CopyIcon, SearchIcon } from '../../ui/icons'
 import { Drawer } from '../../ui/Overlay'
 import { Row, Stack } from '../../ui/Page'
-import { ErrorState, Skeleton } from '../../ui/States'
+import { EmptyState, ErrorFinePrint, ErrorState, Skeleton } from '../../ui/States'
 import { spell, writing } from '../../ui/shortcuts'
 import css from './Requests.module.css'
 import { RequestView } from './RequestView'
@@ -77,7 +79,8 @@ function One({
   onShow: (id: string) => void
   open: boolean
 }) {
-  const { t } = useI18n()
+  const i18n = useI18n()
+  const { t } = i18n
   const { data, error, refetch } = useRead('GET /requests/{id}', { path: { id } }, { staleTime: Number.POSITIVE_INFINITY })
   const record = data?.id === id ? data : undefined
   useTitle(open ? (record ? `${record.method} ${record.path}` : id) : '')
@@ -109,6 +112,14 @@ function One({
       </div>
       {record ? (
         <RequestView record={record} />
+      ) : error instanceof ApiError && error.status === 404 ? (
+        <EmptyState
+          icon={SearchIcon}
+          title={explain(error, i18n)}
+          actions={<Button onClick={() => void refetch()}>{t('ui.retry')}</Button>}
+        >
+          <ErrorFinePrint error={error} />
+        </EmptyState>
       ) : error ? (
         <ErrorState error={error} onRetry={() => void refetch()} />
       ) : (

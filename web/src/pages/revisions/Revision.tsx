@@ -41,7 +41,11 @@ export function RevisionPage({ number: raw }: { number: string }) {
         <PageHeader title={title} />
         <EmptyState
           title={t('errors.revision.not_found')}
-          actions={<LinkButton to="/revisions">{t('revisions.clearObject')}</LinkButton>}
+          actions={
+            <LinkButton to="/revisions" look="primary">
+              {t('revisions.clearObject')}
+            </LinkButton>
+          }
         />
       </>
     )

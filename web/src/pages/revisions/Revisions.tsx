@@ -20,9 +20,9 @@ function What({ changes }: { changes: Change[] }) {
   const [c, ...more] = changes
   if (!c) return null
   const to = c.after ? objectPath(c.kind, c.id) : undefined
-  const text = objectName(c.kind, c.id, i18n)
+  const text = objectName(c, i18n)
   const name = to ? (
-    <Link to={to} className={css.object}>
+    <Link to={to} className={css.object} title={c.id}>
       {text}
     </Link>
   ) : (
@@ -43,6 +43,7 @@ export default function Revisions() {
   const [url, setUrl] = useUrl({ kind: oneOf('api', 'policy'), id: text })
   const one = url.kind && url.id ? { kind: url.kind, id: url.id } : undefined
   const list = useList('GET /revisions', one, { live: true })
+  const called = one && list.items[0]?.changes.find((c) => c.kind === one.kind && c.id === one.id)?.name
   const clear = () => setUrl({ kind: undefined, id: '' })
   const columns: Column<Revision>[] = [
     {
@@ -63,7 +64,7 @@ export default function Revisions() {
       id: 'note',
       header: t('revisions.note'),
       width: 'minmax(100px, 1.6fr)',
-      from: 760,
+      from: 700,
       cell: (r) => <span title={r.note}>{r.note}</span>,
     },
     {
@@ -83,7 +84,7 @@ export default function Revisions() {
       <Card flush>
         {one && (
           <div className={css.only}>
-            <span>{t(one.kind === 'api' ? 'revisions.onlyApi' : 'revisions.onlyPolicy', { id: one.id })}</span>
+            <span>{t(one.kind === 'api' ? 'revisions.onlyApi' : 'revisions.onlyPolicy', { name: called ?? one.id })}</span>
             <Button small onClick={clear}>
               {t('revisions.clearObject')}
             </Button>

@@ -80,7 +80,7 @@ export default function PaletteKit({ open, onClose, commands, label, placeholder
                 onClick={() => run(c)}
               >
                 {Glyph && <Glyph size={17} stroke={1.7} aria-hidden />}
-                {c.label}
+                <span className="truncate">{c.label}</span>
                 {c.note && <span className={css.note}>{c.note}</span>}
               </div>
             </Fragment>

@@ -232,29 +232,31 @@ function Review({
       <Stack>
         <ErrorNotice error={error} />
         <Brought draft={draft} />
-        <Tabs
-          label={t('api.reviewTitle')}
-          current={tab}
-          onChange={setTab}
-          tabs={[
-            { id: 'changes', label: t('api.reviewChanges'), count: draft.changes.length },
-            { id: 'json', label: t('api.reviewJson') },
-          ]}
-        >
-          {tab === 'changes' ? (
-            <ul className={css.sentences}>
-              {draft.changes.length === 0 && <li>{t('api.spelling')}</li>}
-              {draft.changes.map((c) => (
-                <li key={pointer(c.path)}>{sentence(c, draft.base.value, draft.value, i18n)}</li>
-              ))}
-            </ul>
-          ) : (
-            <Stack>
-              <p className="small muted">{t(method === 'PATCH' ? 'api.reviewPatch' : 'api.reviewWhole')}</p>
-              <CodeBlock text={method === 'PATCH' ? pretty(body) : body} label={t('api.reviewJson')} />
-            </Stack>
-          )}
-        </Tabs>
+        <div>
+          <Tabs
+            label={t('api.reviewTitle')}
+            current={tab}
+            onChange={setTab}
+            tabs={[
+              { id: 'changes', label: t('api.reviewChanges'), count: draft.changes.length },
+              { id: 'json', label: t('api.reviewJson') },
+            ]}
+          >
+            {tab === 'changes' ? (
+              <ul className={css.sentences}>
+                {draft.changes.length === 0 && <li>{t('api.spelling')}</li>}
+                {draft.changes.map((c) => (
+                  <li key={pointer(c.path)}>{sentence(c, draft.base.value, draft.value, i18n)}</li>
+                ))}
+              </ul>
+            ) : (
+              <Stack>
+                <p className="small muted">{t(method === 'PATCH' ? 'api.reviewPatch' : 'api.reviewWhole')}</p>
+                <CodeBlock text={method === 'PATCH' ? pretty(body) : body} label={t('api.reviewJson')} />
+              </Stack>
+            )}
+          </Tabs>
+        </div>
         {warnings.length > 0 && (
           <Notice tone="warn">
             {t('api.warnings')}
@@ -319,10 +321,6 @@ function Conflicts({
         <p>{t('api.conflictHelp', { revision: String(newer.revision), name: newer.by })}</p>
         {all.map((c) => (
           <div key={c.at} className={css.conflict}>
-            <Row>
-              <span className="muted small">{t('api.conflictBase')}</span>
-              <Text value={c.base} />
-            </Row>
             <RadioCards
               label={placeName(c.path, c.mine === undefined ? draft.base.value : draft.value, i18n)}
               value={picks[c.at]}
@@ -332,6 +330,10 @@ function Conflicts({
                 { value: 'theirs', label: t('api.conflictTheirs', { name: newer.by }), help: <Text value={c.theirs} /> },
               ]}
             />
+            <Row>
+              <span className="muted small">{t('api.conflictBase')}</span>
+              <Text value={c.base} />
+            </Row>
           </div>
         ))}
       </Stack>

@@ -116,7 +116,7 @@ export function Edit({
             </Part>
             <div id="part-filters" className={css.part}>
               <h2>{t('api.filters')}</h2>
-              <p className="small muted" style={{ marginBottom: 10 }}>
+              <p className="small muted" style={{ marginBottom: 12 }}>
                 {t('api.filtersHelp')}
               </p>
               <Filters catalogue={catalogue} />

@@ -43,6 +43,11 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
     }
   }
   const place = availability.verdict
+  /** A verdict stands where the help stood, so that nothing moves when it comes. */
+  const below = (v: Verdict, fault: string | undefined, help: 'newApi.upstreamHelp' | 'newApi.listenPathHelp') => {
+    if (fault || v.error || v.warning) return t(help)
+    return v.checking ? t('newApi.checking') : v.good ? undefined : t(help)
+  }
   return (
     <>
       <TextInput
@@ -65,7 +70,7 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
         <TextInput
           name="upstream"
           label={t('newApi.upstream')}
-          help={t('newApi.upstreamHelp')}
+          help={below(probe.verdict, faults.upstream, 'newApi.upstreamHelp')}
           required
           mono
           inputMode="url"
@@ -77,7 +82,6 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
           warning={probe.verdict.warning}
           good={probe.verdict.good}
         />
-        <Room verdict={probe.verdict} fault={faults.upstream} />
         {probe.verdict.warning && (
           <div className={css.aside}>
             <Button small look="ghost" onClick={tryUpstream}>
@@ -102,7 +106,7 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
         <TextInput
           name="path"
           label={t('newApi.listenPath')}
-          help={t('newApi.listenPathHelp')}
+          help={below(place, faults.path, 'newApi.listenPathHelp')}
           required
           mono
           placeholder="/orders/"
@@ -113,7 +117,6 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
           warning={place.warning}
           good={place.good}
         />
-        <Room verdict={place} fault={faults.path} />
         {place.other && (
           <div className={css.aside}>
             <Link to={`/apis/${place.other.id}`}>{t('newApi.otherApi', { name: place.other.name })}</Link>
@@ -168,11 +171,4 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
 /** Whether a field is left by pressing the button that sends: what the form says would then move the button away. */
 function sends(e: FocusEvent): boolean {
   return e.relatedTarget instanceof HTMLButtonElement && e.relatedTarget.type === 'submit'
-}
-
-/** The place of a verdict that is not there yet, so that nothing moves when it comes. */
-function Room({ verdict, fault }: { verdict: Verdict; fault: string | undefined }) {
-  const { t } = useI18n()
-  if (fault || verdict.error || verdict.warning || verdict.good) return null
-  return <div className={css.room}>{verdict.checking && t('newApi.checking')}</div>
 }

@@ -83,7 +83,7 @@ function TryIt({ api, publish }: { api: API; publish: Publish }) {
   const [answer, setAnswer] = useState<RunAnswer | null>(null)
   const [error, setError] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
-  const { base } = urlOf(object, data?.items ?? [], window.location.hostname)
+  const { base, told } = urlOf(object, data?.items ?? [], window.location.hostname)
   const through = publish.nodes.find((n) => n.state === 'applied')
 
   const run = () => {
@@ -124,6 +124,7 @@ function TryIt({ api, publish }: { api: API; publish: Publish }) {
           </Button>
         </div>
         <CodeBlock label={t('newApi.curl')} text={callWith(object, base + path, made?.secret)} wrap />
+        {data && !told && <p className="small muted">{t('api.curlNoAddress')}</p>}
         <ErrorNotice error={error} />
         {answer && <Answer answer={answer} old={busy} />}
       </Stack>
