@@ -50,7 +50,7 @@ type ledger struct {
 	mu     sync.Mutex
 	counts map[string]int
 	faults []string
-	unsaid map[string]*moody // requests without an answer, to gateways that ended: no origin may have got them
+	unsaid map[string]ask // requests without an answer, to gateways that ended: no origin may have got them
 }
 
 func (l *ledger) count(what string) {
@@ -225,7 +225,7 @@ func (q *inquirer) judge(a ask, resp *http.Response, body []byte, err error, beg
 		q.l.fault("%s %s %s was answered with %.200q", a.kind, a.method, a.id, body)
 	case err != nil && !began && life != q.life:
 		q.l.mu.Lock()
-		q.l.unsaid[a.id] = a.origin
+		q.l.unsaid[a.id] = a
 		q.l.counts["not taken by a gateway that ended"]++
 		q.l.mu.Unlock()
 	case err != nil && began && a.kind == "rubbish":

@@ -63,7 +63,7 @@ type crowd struct {
 
 func newCrowd(ctx context.Context, origins map[string]*moody, doors ...*door) *crowd {
 	ctx, stop := context.WithCancel(ctx)
-	c := &crowd{ledger: &ledger{counts: map[string]int{}, unsaid: map[string]*moody{}}, stop: stop}
+	c := &crowd{ledger: &ledger{counts: map[string]int{}, unsaid: map[string]ask{}}, stop: stop}
 	for i := range 16 {
 		q := &inquirer{l: c.ledger, door: doors[i%len(doors)], origins: origins, dice: rand.New(rand.NewPCG(uint64(i), 1))}
 		if i < 12 {
@@ -80,9 +80,9 @@ func (c *crowd) end(t *testing.T, origins map[string]*moody) {
 	t.Helper()
 	c.stop()
 	c.work.Wait()
-	for id, o := range c.unsaid {
-		if o.got(id) {
-			c.fault("the origin got and answered %s, and its client has no answer", id)
+	for id, a := range c.unsaid {
+		if a.origin.got(id) {
+			c.fault("the origin got and answered %s %s %s, %d bytes of body, chunked %v, and its client has no answer", a.kind, a.method, id, len(a.body), a.chunked)
 		}
 	}
 	for name, o := range origins {

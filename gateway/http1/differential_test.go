@@ -216,7 +216,9 @@ func (c *memory) Close() error {
 	c.once.Do(func() { close(c.closed) })
 	return nil
 }
-func (c *memory) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
+func (c *memory) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
 func (c *memory) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2), Port: 1024} }
 func (c *memory) SetDeadline(time.Time) error      { return nil }
 func (c *memory) SetReadDeadline(time.Time) error  { return nil }

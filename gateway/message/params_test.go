@@ -1,6 +1,7 @@
 package message
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -101,6 +102,15 @@ func FuzzDropQuery(f *testing.F) {
 				}
 			}
 		}
+		all, err := url.ParseQuery(query)
+		if err != nil {
+			return // a bad escape or a semicolon, which counts as it is written here
+		}
+		for n, values := range all {
+			if ours := slices.Collect(QueryValues(query, n)); n != "" && !slices.Equal(ours, values) {
+				t.Fatalf("%q has %q %q, for net/url %q", query, n, ours, values)
+			}
+		}
 	})
 }
 
@@ -108,14 +118,36 @@ func FuzzDropCookie(f *testing.F) {
 	f.Add("a=1; k=2", "k")
 	f.Add(`k="a;b"; k`, "k")
 	f.Fuzz(func(t *testing.T, line, name string) {
+		if !ValidValue(line) {
+			return // no such line comes from the wire
+		}
 		h := cookies(line)
 		before := slices.Collect(CookieValues(h, name))
+		all := (&http.Request{Header: http.Header{"Cookie": {line}}}).Cookies()
+		others := map[string][]string{}
+		for _, c := range all { // net/http leaves out what it finds odd; what it reads, we read
+			if c.Value == "" {
+				continue // maybe "name" alone, which is no cookie of that name here
+			}
+			ours := slices.Collect(CookieValues(h, c.Name))
+			if !slices.Contains(ours, c.Value) && !slices.Contains(ours, trimOWS(c.Value)) {
+				t.Fatalf("%q has %s=%q for net/http, %q for us", line, c.Name, c.Value, ours)
+			}
+			if c.Name != name {
+				others[c.Name] = ours
+			}
+		}
 		dropped := DropCookie(h, name)
 		if name != "" && (len(before) > 0) && !dropped {
 			t.Fatalf("%q was not dropped from %q", name, line)
 		}
 		if after := slices.Collect(CookieValues(h, name)); name != "" && len(after) > 0 {
 			t.Fatalf("%q is still in %q: %q", name, line, after)
+		}
+		for n, values := range others {
+			if left := slices.Collect(CookieValues(h, n)); !slices.Equal(left, values) {
+				t.Fatalf("%q without %q has %s %q, before %q", line, name, n, left, values)
+			}
 		}
 	})
 }

@@ -1,6 +1,8 @@
 package route
 
 import (
+	"net/url"
+	stdpath "path"
 	"strings"
 	"testing"
 
@@ -97,9 +99,12 @@ func FuzzNormalize(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, target string) {
-		path, _, _, err := Normalize(target)
+		path, query, has, err := Normalize(target)
 		if err != nil {
 			return
+		}
+		if _, q, ok := strings.Cut(target, "?"); q != query || ok != has {
+			t.Fatalf("%q has the query %q", target, query)
 		}
 		again, _, _, err := Normalize(path)
 		if err != nil || again != path {
@@ -113,7 +118,42 @@ func FuzzNormalize(f *testing.F) {
 				t.Fatalf("%q -> %q holds %q", target, path, path[i])
 			}
 		}
+		plain, err := url.PathUnescape(path)
+		if err != nil {
+			t.Fatalf("%q -> %q: %v", target, path, err)
+		}
+		for part := range strings.FieldsFuncSeq(plain, func(c rune) bool { return c == '/' || c == '\\' }) {
+			if part == "." || part == ".." {
+				t.Fatalf("%q -> %q hides a dot segment", target, path)
+			}
+		}
+		likeOthers(t, target, path)
 	})
+}
+
+// likeOthers: an encoded slash is as good as any letter, it never separates; and
+// without one the path is what net/url and path.Clean make of it.
+func likeOthers(t *testing.T, target, normal string) {
+	t.Helper()
+	of, _, _ := strings.Cut(target, "?")
+	letter := strings.NewReplacer("%2F", "x", "%2f", "x")
+	if with := letter.Replace(of); with != of {
+		if p, _, _, err := Normalize(with); err != nil || p != letter.Replace(normal) {
+			t.Fatalf("%q -> %q, but %q -> %q, %v", target, normal, with, p, err)
+		}
+		return
+	}
+	if !strings.HasPrefix(of, "/") {
+		return
+	}
+	theirs, err := url.PathUnescape(of)
+	ours, _ := url.PathUnescape(normal)
+	if err != nil || stdpath.Clean(theirs) != stdpath.Clean(ours) {
+		t.Fatalf("%q -> %q, for path.Clean %q, %v", target, normal, stdpath.Clean(theirs), err)
+	}
+	if i := strings.LastIndexByte(theirs, '/'); strings.HasSuffix(ours, "/") != (theirs[i+1:] == "" || theirs[i+1:] == "." || theirs[i+1:] == "..") {
+		t.Fatalf("%q -> %q: the slash at the end", target, normal)
+	}
 }
 
 func BenchmarkNormalize(b *testing.B) {
