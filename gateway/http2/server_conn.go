@@ -85,8 +85,11 @@ func (c *conn) Close() error {
 	return err
 }
 
-// cut ends the connection whatever it does.
-func (c *conn) cut() { _ = c.Close() }
+// cut ends the connection whatever it does; net/http then closes it.
+func (c *conn) cut() {
+	c.cancel()
+	_ = c.Conn.Close()
+}
 
 // reset makes the close that follows tell the client that something is missing.
 func (c *conn) reset() {
