@@ -64,7 +64,7 @@ func TestClientThatReadsNothing(t *testing.T) {
 			end := make(chan error, 1)
 			s, addr := serve(t, messagetest.Func(func(w message.Writer, r *message.Request) {
 				end <- answer(w, body)
-			}), http2.ServerConfig{H2C: true, HTTP1: true, WriteTimeout: soon})
+			}), http2.ServerConfig{H2C: true, HTTP1: true, WriteTimeout: soon, IdleTimeout: soon})
 			if major == 1 {
 				nc, err := net.Dial("tcp", addr)
 				if err != nil {
