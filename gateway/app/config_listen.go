@@ -207,6 +207,16 @@ func (t TCP) Validate() error {
 	return nil
 }
 
+// Validate checks the section.
+func (t Tunnel) Validate() error {
+	for key, d := range map[string]time.Duration{"idle_timeout": t.IdleTimeout, "max_age": t.MaxAge} {
+		if d < 0 {
+			return config.Invalid(key, "is "+d.String(), "write 0 for no bound, or a time such as 1h")
+		}
+	}
+	return nil
+}
+
 // Validate checks one entry of sni.
 func (s TCPServer) Validate() error {
 	switch {

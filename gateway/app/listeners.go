@@ -8,10 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/certs"
@@ -118,15 +116,12 @@ func (a *App) checkCertificates(context.Context) (httpd.Status, string) {
 }
 
 // hangups reads certificates and the level of the log again at each SIGHUP.
-func (a *App) hangups(ctx context.Context) error {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGHUP)
-	defer signal.Stop(c)
+func (a *App) hangups(ctx context.Context, asked <-chan os.Signal) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-c:
+		case <-asked:
 			a.reread()
 		}
 	}
