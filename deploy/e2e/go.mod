@@ -33,6 +33,7 @@ require (
 
 require (
 	github.com/alicebob/miniredis/v2 v2.40.0
+	github.com/coder/websocket v1.8.15
 	github.com/sluice-gateway/sluice/pkg v0.0.0
 )
 

@@ -386,6 +386,27 @@ func TestTheGraceIsBounded(t *testing.T) {
 	<-done
 }
 
+// An origin that does not notice that its client is gone must not keep the tunnel.
+func TestAWebSocketWithoutOneSideEnds(t *testing.T) {
+	for _, gone := range []string{"client", "origin"} {
+		t.Run(gone, func(t *testing.T) {
+			o, origins := sockets(t)
+			r := newRigWith(t, serve.Options{Tunnel: tunnel.Limits{Grace: 200 * time.Millisecond}}, map[string]string{"a": open("a", "/a/", o.Addr(), "")})
+			client, origin := r.dial(t, origins, "")
+			if gone == "origin" {
+				client, origin = origin, client
+			}
+			_ = client.Close()
+			origin.ended(t) // it reads the end, and does not close
+			origin.send(t, "\x81\x00")
+			testenv.Eventually(t, 5*time.Second, func() bool { return r.handler.Tunnels().Stats().Ended[tunnel.Over] == 1 })
+			if n := r.handler.Tunnels().Stats().Total; n != 0 {
+				t.Errorf("%d tunnels", n)
+			}
+		})
+	}
+}
+
 func TestOtherTunnelsAreCutAtALimit(t *testing.T) {
 	o := echoTunnel(t, "")
 	r := newRigWith(t, serve.Options{Tunnel: tunnel.Limits{IdleTimeout: 300 * time.Millisecond}}, map[string]string{"a": open("a", "/a/", o.Addr(), "")})

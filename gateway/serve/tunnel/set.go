@@ -17,8 +17,8 @@ type Limits struct {
 	IdleTimeout time.Duration
 	// MaxAge ends a tunnel so long after it began. Default 0: never.
 	MaxAge time.Duration
-	// Grace is how long the sides of a WebSocket may take to answer a close frame.
-	// Default 2s.
+	// Grace is how long the sides of a WebSocket may take to answer a close frame, and
+	// how long one side stays connected when the other one is gone. Default 2s.
 	Grace time.Duration
 }
 

@@ -135,10 +135,10 @@ func (w *way) giveBack() {
 // to end. It reports false when this direction is over.
 func (w *way) take(p []byte) bool {
 	w.t.touch()
-	if !w.t.ws {
+	e := w.t.ending.Load()
+	if !w.t.ws || e != nil && e.why == Over {
 		return w.write(p)
 	}
-	e := w.t.ending.Load()
 	if w.said {
 		w.frames.pass(p, false)
 		return !w.frames.closed
@@ -208,8 +208,12 @@ func (r Reason) text() string {
 	return "the gateway is stopping"
 }
 
-// over passes the end of src on.
+// over passes the end of src on. A WebSocket has no use for one direction alone (RFC
+// 6455, 7.1.1), so the other one has no more than the grace.
 func (w *way) over() {
+	if w.t.ws {
+		w.t.ending.CompareAndSwap(nil, &ending{Over, time.Now().Add(w.t.s.limits.Grace)})
+	}
 	if half, ok := w.dst.(interface{ CloseWrite() error }); ok && !w.said {
 		_ = half.CloseWrite()
 		return
