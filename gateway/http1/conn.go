@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"runtime/debug"
@@ -27,6 +28,8 @@ const peekAfter = 250 * time.Millisecond
 // handshakeRecord begins a TLS connection (RFC 8446, 5.1). Such a client understands
 // no answer, so it gets none.
 const handshakeRecord = 22
+
+var errTLS = errors.New("TLS on a plain connection")
 
 // conn is one client connection. While it is idle it has no exchange, and with
 // that no buffer.
