@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/serve"
@@ -39,6 +42,9 @@ func (a *App) AdminAddr() string { return a.admin.Addr().String() }
 // shutdown.timeout; then the state is saved, the last records are shipped or stay on
 // disk, upstream connections and Redis close.
 func (a *App) Run(ctx context.Context) error {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGHUP) // before a client is served: without it the signal ends the process
+	defer signal.Stop(asked)
 	a.restore()
 	var support run.Group
 	support.Add("admin listener", func(ctx context.Context) error { return a.admin.Run(ctx, 2*time.Second) })
@@ -49,7 +55,7 @@ func (a *App) Run(ctx context.Context) error {
 	support.Add("health", a.health.Run)
 	support.Add("sessions", a.keepSessions)
 	support.Add("certificates", a.certs.Run)
-	support.Add("reload", a.hangups)
+	support.Add("reload", func(ctx context.Context) error { return a.hangups(ctx, asked) })
 	if a.records != nil {
 		support.Add("records", a.records.run)
 	}
@@ -117,6 +123,9 @@ func (a *App) serve(ctx context.Context) error {
 	defer cancel()
 	var wait sync.WaitGroup
 	wait.Go(func() { a.handler.Shutdown(drain) })
+	for _, p := range a.streams {
+		wait.Go(func() { p.Shutdown(drain) })
+	}
 	err := a.engines.shutdown(drain)
 	wait.Wait()
 	if err != nil {

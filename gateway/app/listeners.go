@@ -8,10 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/certs"
@@ -75,6 +73,9 @@ func (a *App) openFronts(ctx context.Context) error {
 
 // front says what a listener does with its connections.
 func (a *App) front(l Listener) listen.Config {
+	if p := a.streams[l.Name]; p != nil {
+		return a.streamFront(l, p)
+	}
 	one, two := a.engines.protocols(l.Engine)
 	c := listen.Config{
 		Name: l.Name, Proxy: l.ProxyProtocol, Trusted: a.c.proxies(), Timeout: a.c.Listen.HeaderTimeout,
@@ -115,15 +116,12 @@ func (a *App) checkCertificates(context.Context) (httpd.Status, string) {
 }
 
 // hangups reads certificates and the level of the log again at each SIGHUP.
-func (a *App) hangups(ctx context.Context) error {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGHUP)
-	defer signal.Stop(c)
+func (a *App) hangups(ctx context.Context, asked <-chan os.Signal) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-c:
+		case <-asked:
 			a.reread()
 		}
 	}
