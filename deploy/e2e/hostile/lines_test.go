@@ -15,7 +15,16 @@ type scenario struct {
 
 func scenarios() []scenario {
 	return []scenario{
-		{"A32 A30 malicious origins", maliciousOrigins},
+		{"A24 early answers", earlyAnswers},
+		{"A24 expectations", expectations},
+		{"A28 memory of heads", memory},
+		{"A29 slow clients", slowClients},
+		{"A30 refused upgrades", earlyUpgrades},
+		{"A32 A30 D02 malicious origins", maliciousOrigins},
+		{"C42 patterns", patterns},
+		{"C44 one form of a path", oneForm},
+		{"D04 D05 trusted chains", trustedChains},
+		{"D10 error pages", errorPages},
 	}
 }
 

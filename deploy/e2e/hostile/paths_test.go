@@ -77,7 +77,7 @@ func reaches(target string) bool {
 	segments = strings.Split(p, "/")
 	for i, s := range segments {
 		s, _, _ = strings.Cut(s, "\x00")
-		segments[i] = strings.Trim(s, " \t\r\n")
+		segments[i] = strings.TrimRight(s, " \t\r\n")
 	}
 	clean := path.Clean("/" + strings.Join(segments, "/"))
 	return clean == "/admin" || strings.HasPrefix(clean, "/admin/")
