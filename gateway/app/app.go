@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sluice-gateway/sluice/gateway/admin"
+	"github.com/sluice-gateway/sluice/gateway/certs"
 	"github.com/sluice-gateway/sluice/gateway/chain"
 	"github.com/sluice-gateway/sluice/gateway/filter"
 	"github.com/sluice-gateway/sluice/gateway/filter/requestid"
@@ -49,8 +49,14 @@ type App struct {
 	log     *slog.Logger
 	cleanup run.Cleanup
 
-	listener net.Listener
+	// Reread reads the configuration again; on SIGHUP the level of the log is taken from
+	// it, and nothing else. Nil: it stays.
+	Reread func() (Config, error)
+
+	fronts   []*listen.Server // the main one first
+	certs    *certs.Store
 	server   *http1.Server
+	newID    func() string
 	handler  *serve.Handler
 	admin    *httpd.Server
 	health   *httpd.Health
@@ -97,6 +103,9 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 	if a.records != nil {
 		a.cleanup.Push("records", a.records.close)
 	}
+	if a.certs, err = openCertificates(c, log); err != nil {
+		return nil, err
+	}
 	if err := a.compose(rdb, keys, me); err != nil {
 		return nil, err
 	}
@@ -120,17 +129,12 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	}
 	counters := serve.NewCounters(durations(telemetry.LatencyBuckets()))
 	a.handler = serve.New(serve.Options{World: a.world, Unmatched: unmatched, Node: me, Observer: a.records.observer(counters), Log: a.log})
-	l := a.c.Listen
 	var refused func(int, string, string, netip.Addr)
 	if a.records != nil {
 		refused = a.records.meter.Refused
 	}
-	a.server = http1.NewServer(a.handler, http1.ServerConfig{
-		RequestLine: int(l.RequestLine), Head: int(l.Head), Fields: l.Fields, HeaderTimeout: l.HeaderTimeout, IdleTimeout: l.IdleTimeout,
-		WriteTimeout: l.WriteTimeout, BodyRate: int(l.BodyRate), MaxConnections: l.MaxConnections,
-		MaxConnectionsPerClient: l.MaxConnectionsPerClient, MaxRequestsPerConnection: l.MaxRequestsPerConnection,
-		NewID: newID, Refused: refused, Clock: clock, Log: a.log,
-	})
+	a.newID = newID
+	a.server = newEngine(a.c.Listen, a.handler, clock, newID, refused, a.log)
 
 	roots := published.New(publish.NewReader(rdb, keys, me.Group))
 	var err error
@@ -141,7 +145,7 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	compiler := route.NewCompiler(order, a.ups)
 	a.bus = bus.New(rdb, keys, bus.Options{Node: me.ID, Name: me.Name, Log: a.log})
 	a.beater = node.NewBeater(fleet.NewWriter(rdb, keys), a.bus, node.Options{
-		Node: me, Version: buildinfo.Version(), Address: a.address, Start: a.records.start(rand.Text()), World: a.world, Load: load(counters, a.server, time.Now), Spool: a.records.beat, Log: a.log,
+		Node: me, Version: buildinfo.Version(), Address: a.address, Start: a.records.start(rand.Text()), World: a.world, Load: a.load(counters, time.Now), Spool: a.records.beat, Log: a.log,
 	})
 	a.reloader = route.NewReloader(a.world, compiler, a.source, route.Options{Applied: a.applied, Log: a.log})
 	a.subscribe(roots)
@@ -196,29 +200,31 @@ func (a *App) checks(rdb redis.UniversalClient, me *filter.Node, counters *serve
 		}
 		return httpd.Pass, said
 	})
+	a.health.Component("certificates", a.checkCertificates)
 	reg := telemetry.NewRegistry("gateway")
 	if a.records != nil {
 		a.health.Optional("records", a.records.check())
 		reg.MustRegister(newRecordsCollector(a.records.spool))
 	}
-	reg.MustRegister(newCollector(counters, a.server, a.sessions, a.world))
+	reg.MustRegister(newCollector(a, counters), newFrontCollector(a))
 	a.metrics = telemetry.Handler(reg)
 }
 
 // open takes the ports, so that one that is in use is told before anything runs.
 func (a *App) open(ctx context.Context, me *filter.Node) (err error) {
-	if a.listener, err = listen.Open(ctx, a.c.Listen.Address); err != nil {
+	if err := a.openFronts(ctx); err != nil {
 		return err
 	}
-	a.cleanup.Push("listener", func(context.Context) error { _ = a.listener.Close(); return nil })
-	a.self.Store(listen.Self(a.listener))
 	a.admin, err = httpd.Listen(ctx, httpd.ServerOptions{
 		Name: "admin", Address: a.c.Admin.Address, Handler: admin.Routes(a.health, a.metrics, a.world), Log: a.log,
 	})
 	if err != nil {
 		return err
 	}
-	a.log.Info("listening", "listener", "data", "address", a.listener.Addr().String(), "node", me.ID, "group", me.Group)
+	for i, f := range a.fronts {
+		l := a.c.listeners()[i]
+		a.log.Info("listening", "listener", f.Name(), "address", f.Addr().String(), "tls", l.TLS, "proxy_protocol", l.ProxyProtocol, "node", me.ID, "group", me.Group)
+	}
 	a.log.Info("listening", "listener", "admin", "address", a.admin.Addr().String())
 	return nil
 }
@@ -226,10 +232,10 @@ func (a *App) open(ctx context.Context, me *filter.Node) (err error) {
 // address is where clients call, once the port is open. A host that stands for every
 // address of the machine stays as it is: what callers write there is not known here.
 func (a *App) address() string {
-	if a.listener == nil {
+	if len(a.fronts) == 0 {
 		return ""
 	}
-	return a.listener.Addr().String()
+	return a.fronts[0].Addr().String()
 }
 
 // policies shows the policies that are live to the session lookup.
@@ -246,7 +252,7 @@ func (a *App) commands(compiler *route.Compiler) {
 	c := &node.Commands{
 		Version: buildinfo.Version(), Compiler: compiler, Prober: probes, Self: func() string { s, _ := a.self.Load().(string); return s },
 		Client: &http.Client{
-			Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
+			Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true, DialContext: a.inside},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}

@@ -31,6 +31,12 @@ type Config struct {
 	TrustedProxies []string `config:"trusted_proxies"`
 	// Listen is where clients call.
 	Listen Listen `config:"listen"`
+	// Listeners are more addresses where clients call. They share the limits of listen.
+	Listeners []Listener `config:"listeners"`
+	// Certificates are those that listeners with tls show, and those that APIs name.
+	Certificates Certificates `config:"certificates"`
+	// Tunnel bounds WebSocket connections and other upgrades.
+	Tunnel Tunnel `config:"tunnel"`
 	// Admin is where operators and probes ask.
 	Admin Admin `config:"admin"`
 	// Redis is the one wire to the rest of the platform.
@@ -45,35 +51,6 @@ type Config struct {
 	Log logs.Config `config:"log"`
 	// Shutdown is how the gateway stops.
 	Shutdown Shutdown `config:"shutdown"`
-}
-
-// Listen is a listener for clients and its limits.
-type Listen struct {
-	// Address is host:port. Default: ":8080", every address of the host.
-	Address string `config:"address"`
-	// RequestLine is the longest request line; longer is 414. Default: 8KiB.
-	RequestLine config.Size `config:"request_line"`
-	// Head is the largest request head; larger is 431. Default: 64KiB.
-	Head config.Size `config:"head"`
-	// Fields is the largest number of header fields; more is 431. Default: 100.
-	Fields int `config:"fields"`
-	// HeaderTimeout is how long a request head may take to arrive. Default: 10s.
-	HeaderTimeout time.Duration `config:"header_timeout"`
-	// IdleTimeout closes a connection without a request. Default: 75s.
-	IdleTimeout time.Duration `config:"idle_timeout"`
-	// WriteTimeout is how long a client may take to accept what is written at once.
-	// Default: 30s.
-	WriteTimeout time.Duration `config:"write_timeout"`
-	// BodyRate is the least rate, per second, at which a request body must arrive.
-	// Default: 256B.
-	BodyRate config.Size `config:"body_rate"`
-	// MaxConnections is the most client connections at once; 0 is no bound. Default: 0.
-	MaxConnections int `config:"max_connections"`
-	// MaxConnectionsPerClient is the same for one client address. Default: 0.
-	MaxConnectionsPerClient int `config:"max_connections_per_client"`
-	// MaxRequestsPerConnection closes a connection after so many; 0 is no bound.
-	// Default: 0.
-	MaxRequestsPerConnection int `config:"max_requests_per_connection"`
 }
 
 // Admin is the listener for operators.
@@ -142,9 +119,10 @@ func Default() Config {
 		Data:  "/var/lib/sluice/gateway",
 		Group: "default",
 		Listen: Listen{
-			Address: ":8080", RequestLine: 8 << 10, Head: 64 << 10, Fields: 100, HeaderTimeout: 10 * time.Second,
-			IdleTimeout: 75 * time.Second, WriteTimeout: 30 * time.Second, BodyRate: 256,
+			Address: ":8080", Engine: engineOwn, RequestLine: 8 << 10, Head: 64 << 10, Fields: 100, HeaderTimeout: 10 * time.Second,
+			IdleTimeout: 75 * time.Second, WriteTimeout: 30 * time.Second, BodyRate: 256, Streams: 100,
 		},
+		Tunnel:  Tunnel{IdleTimeout: time.Hour, MaxAge: 24 * time.Hour},
 		Admin:   Admin{Address: "127.0.0.1:9080"},
 		Redis:   redisdb.Default(),
 		Session: Session{TTL: 30 * time.Second, StaleIfError: time.Hour, Size: 100_000},
@@ -170,7 +148,7 @@ func (c Config) Validate() error {
 			return config.Invalid("trusted_proxies", p+" is not a network", "write it as 10.0.0.0/8 or 192.0.2.7/32")
 		}
 	}
-	return nil
+	return c.validateListeners()
 }
 
 // Validate checks the section.

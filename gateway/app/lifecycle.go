@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
-	"github.com/sluice-gateway/sluice/gateway/http1"
 	"github.com/sluice-gateway/sluice/gateway/serve"
 	"github.com/sluice-gateway/sluice/gateway/session"
 	"github.com/sluice-gateway/sluice/pkg/fleet"
@@ -28,7 +28,7 @@ type callers struct {
 }
 
 // Addr is the address where clients call.
-func (a *App) Addr() string { return a.listener.Addr().String() }
+func (a *App) Addr() string { return a.fronts[0].Addr().String() }
 
 // AdminAddr is the address where operators ask.
 func (a *App) AdminAddr() string { return a.admin.Addr().String() }
@@ -48,6 +48,8 @@ func (a *App) Run(ctx context.Context) error {
 	support.Add("beats", a.beater.Run)
 	support.Add("health", a.health.Run)
 	support.Add("sessions", a.keepSessions)
+	support.Add("certificates", a.certs.Run)
+	support.Add("reload", a.hangups)
 	if a.records != nil {
 		support.Add("records", a.records.run)
 	}
@@ -60,7 +62,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	var front run.Group
 	front.Add("signals", run.Signals())
-	front.Add("data listener", a.serve)
+	front.Add("listeners", a.serve)
 	front.Add("support", func(ctx context.Context) error {
 		select {
 		case err := <-ended:
@@ -85,21 +87,34 @@ func (a *App) Run(ctx context.Context) error {
 // serve takes requests until ctx ends, then drains. It returns only when the last
 // request is answered or cut.
 func (a *App) serve(ctx context.Context) error {
-	served := make(chan error, 1)
-	go func() { served <- a.server.Serve(context.WithoutCancel(ctx), a.listener) }()
+	served := make(chan error, len(a.fronts))
+	base := context.WithoutCancel(ctx)
+	for _, f := range a.fronts {
+		go func() {
+			err := f.Serve(base)
+			if err != nil {
+				err = fmt.Errorf("listener %s: %w", f.Name(), err)
+			}
+			served <- err
+		}()
+	}
+	var failed error
 	select {
-	case err := <-served:
-		return err
+	case failed = <-served:
+		served <- nil
 	case <-ctx.Done():
 	}
-	st := a.server.Stats()
-	a.log.Info("stopping: requests in flight are finished", "connections", st.Connections, "idle", st.Idle, "timeout", a.c.Shutdown.Timeout)
+	open, idle := a.connections()
+	a.log.Info("stopping: requests in flight are finished", "connections", open, "idle", idle, "timeout", a.c.Shutdown.Timeout)
 	a.health.SetDraining()
 	a.beater.Drain()
-	if a.c.Shutdown.Delay > 0 {
+	if a.c.Shutdown.Delay > 0 && failed == nil {
 		<-time.After(a.c.Shutdown.Delay)
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.c.Shutdown.Timeout)
+	for _, f := range a.fronts {
+		f.Stop()
+	}
+	drain, cancel := context.WithTimeout(base, a.c.Shutdown.Timeout)
 	defer cancel()
 	var wait sync.WaitGroup
 	wait.Go(func() { a.handler.Shutdown(drain) })
@@ -108,7 +123,11 @@ func (a *App) serve(ctx context.Context) error {
 	if err != nil {
 		a.log.Warn("requests were cut at shutdown.timeout", "error", err)
 	}
-	return <-served
+	for _, f := range a.fronts {
+		failed = errors.Join(failed, <-served)
+		f.Wait()
+	}
+	return failed
 }
 
 // restore takes known callers from the disk. What cannot be read is no reason not
@@ -159,13 +178,13 @@ func (a *App) saveSessions() {
 
 // load measures what a beat says of the gateway's work; requests a second are
 // those since the beat before.
-func load(c *serve.Counters, s *http1.Server, now func() time.Time) func() fleet.Load {
+func (a *App) load(c *serve.Counters, now func() time.Time) func() fleet.Load {
 	last, at := uint64(0), now()
 	return func() fleet.Load {
 		n, t := c.Read().Total, now()
-		st := s.Stats()
+		open, idle := a.connections()
 		l := fleet.ProcessLoad()
-		l.Connections, l.InFlight = st.Connections, st.Connections-st.Idle
+		l.Connections, l.InFlight = open, open-idle
 		if d := t.Sub(at).Seconds(); d > 0 {
 			l.RPS = float64(n-last) / d
 		}

@@ -6,32 +6,27 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/sluice-gateway/sluice/gateway/http1"
-	"github.com/sluice-gateway/sluice/gateway/route"
 	"github.com/sluice-gateway/sluice/gateway/serve"
-	"github.com/sluice-gateway/sluice/gateway/session"
 	"github.com/sluice-gateway/sluice/pkg/spool"
 )
 
 // collector turns the gateway's own counts into Prometheus metrics when it is
 // scraped, so that the path of a request pays a few atomic additions and no more.
 type collector struct {
+	a        *App
 	counters *serve.Counters
-	server   *http1.Server
-	sessions *session.Lookup
-	world    *route.World
 
 	requests, latency, bytes, aborted, conns, malformed, keys, generation, apis, rejected *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*collector)(nil)
 
-func newCollector(c *serve.Counters, s *http1.Server, k *session.Lookup, w *route.World) *collector {
+func newCollector(a *App, c *serve.Counters) *collector {
 	d := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("sluice_gateway_"+name, help, labels, nil)
 	}
 	return &collector{
-		counters: c, server: s, sessions: k, world: w,
+		a: a, counters: c,
 		requests:   d("requests_total", "Requests answered, by status; 499 are clients that went away.", "status"),
 		latency:    d("request_duration_seconds", "From the head of a request to the last byte of its response."),
 		bytes:      d("response_bytes_total", "Bytes of response bodies."),
@@ -71,21 +66,74 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstHistogram(c.latency, n.Total, n.Sum.Seconds(), buckets)
 	counter(c.bytes, float64(n.Bytes))
 	counter(c.aborted, float64(n.Aborted))
-	s := c.server.Stats()
-	gauge(c.conns, float64(s.Idle), "idle")
-	gauge(c.conns, float64(s.Connections-s.Idle), "active")
-	for code, n := range s.Refused {
+	open, idle := c.a.connections()
+	gauge(c.conns, float64(idle), "idle")
+	gauge(c.conns, float64(open-idle), "active")
+	for code, n := range c.a.server.Stats().Refused {
 		counter(c.malformed, float64(n), code)
 	}
-	k := c.sessions.Stats()
+	k := c.a.sessions.Stats()
 	counter(c.keys, float64(k.Hits), "cache")
 	counter(c.keys, float64(k.Misses), "redis")
 	counter(c.keys, float64(k.Stale), "stale")
 	counter(c.keys, float64(k.Unavailable), "unavailable")
-	rep := c.world.Report()
+	rep := c.a.world.Report()
 	gauge(c.generation, float64(rep.Generation))
 	gauge(c.apis, float64(rep.APIs))
 	gauge(c.rejected, float64(len(rep.Rejected)))
+}
+
+// frontCollector tells of listeners and certificates.
+type frontCollector struct {
+	a *App
+
+	accepted, open, turned, handshakes, expiry, unusable *prometheus.Desc
+}
+
+var _ prometheus.Collector = (*frontCollector)(nil)
+
+func newFrontCollector(a *App) *frontCollector {
+	d := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("sluice_gateway_"+name, help, labels, nil)
+	}
+	return &frontCollector{
+		a:          a,
+		accepted:   d("listener_accepted_total", "Connections accepted, by listener.", "listener"),
+		open:       d("listener_connections", "Open connections, by listener.", "listener"),
+		turned:     d("listener_turned_away_total", "Connections that ended before a protocol had them, by listener and reason: limit, untrusted, proxy_header, handshake, plain.", "listener", "reason"),
+		handshakes: d("tls_resumed_total", "TLS sessions that continued an earlier one, by listener.", "listener"),
+		expiry:     d("certificate_not_after_seconds", "When a certificate ends, or the first of a bundle, in seconds since 1970.", "name"),
+		unusable:   d("certificates_unusable", "Files of certificates that cannot be used now."),
+	}
+}
+
+// Describe sends the descriptors.
+func (c *frontCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.accepted, c.open, c.turned, c.handshakes, c.expiry, c.unusable} {
+		out <- d
+	}
+}
+
+// Collect reads the counts.
+func (c *frontCollector) Collect(out chan<- prometheus.Metric) {
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, kind, v, labels...)
+	}
+	for _, f := range c.a.fronts {
+		s, name := f.Stats(), f.Name()
+		send(c.accepted, prometheus.CounterValue, float64(s.Accepted), name)
+		send(c.open, prometheus.GaugeValue, float64(s.Open), name)
+		for reason, n := range map[string]uint64{
+			"limit": s.Rejected, "untrusted": s.Untrusted, "proxy_header": s.Malformed, "handshake": s.Handshakes - s.Plain, "plain": s.Plain,
+		} {
+			send(c.turned, prometheus.CounterValue, float64(n), name, reason)
+		}
+		send(c.handshakes, prometheus.CounterValue, float64(s.Resumed), name)
+	}
+	for _, e := range c.a.certs.Expiries() {
+		send(c.expiry, prometheus.GaugeValue, float64(e.NotAfter.Unix()), e.Name)
+	}
+	send(c.unusable, prometheus.GaugeValue, float64(len(c.a.certs.Problems())))
 }
 
 // durations are bucket bounds given in seconds.

@@ -34,12 +34,6 @@ type ServerConfig struct {
 	// Trailer is the largest trailer section in bytes. Default 8 KiB.
 	Trailer int
 
-	// MaxConnections bounds the open client connections; those beyond it get a 503
-	// and are closed. 0 means no bound.
-	MaxConnections int
-	// MaxConnectionsPerClient bounds the open connections of one client address.
-	// 0 means no bound.
-	MaxConnectionsPerClient int
 	// MaxRequestsPerConnection closes a connection after so many requests. 0 means
 	// no bound.
 	MaxRequestsPerConnection int
@@ -67,7 +61,7 @@ type ServerConfig struct {
 	Protected []string
 
 	// NewID makes the request id of an answer that no handler wrote: refused requests,
-	// connections beyond a limit, a handler that panicked. It stands in X-Request-Id
+	// a handler that panicked. It stands in X-Request-Id
 	// and the body, so it must be made of ASCII letters and digits. Safe for concurrent
 	// use. Nil: these answers have none.
 	NewID func() string
@@ -110,7 +104,6 @@ type ServerStats struct {
 	Connections int64             // open now, tunnels included
 	Idle        int64             // of those, waiting for a request
 	Accepted    uint64            // connections
-	Rejected    uint64            // connections beyond a limit
 	Requests    uint64            // handed to the handler
 	Malformed   uint64            // requests refused by the engine itself, nothing handed on
 	Refused     map[string]uint64 // the same by code, such as "request.malformed"; every code is there

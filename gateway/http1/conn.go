@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
 	"syscall"
@@ -25,17 +24,21 @@ const (
 // peekAfter is how long a request may be in work before its client is looked at.
 const peekAfter = 250 * time.Millisecond
 
+// handshakeRecord begins a TLS connection (RFC 8446, 5.1). Such a client understands
+// no answer, so it gets none.
+const handshakeRecord = 22
+
 // conn is one client connection. While it is idle it has no exchange, and with
 // that no buffer.
 type conn struct {
-	s             *Server
-	nc            net.Conn
-	raw           syscall.RawConn // to look at the socket; nil where there is none
-	remote, local netip.AddrPort
-	scheme        string
-	ctx           context.Context
-	cancel        context.CancelFunc
-	abort         message.Abort
+	s      *Server
+	nc     net.Conn
+	raw    syscall.RawConn // to look at the socket; nil where there is none
+	peer   Peer
+	scheme string
+	ctx    context.Context
+	cancel context.CancelFunc
+	abort  message.Abort
 
 	slot    int // of the clock
 	state   atomic.Int32
@@ -58,9 +61,9 @@ type conn struct {
 	interrupted bool
 }
 
-func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{s: s, nc: nc, scheme: "http", raw: wire.RawConn(nc), remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
-	if _, ok := nc.(interface{ HandshakeContext(context.Context) error }); ok { // crypto/tls
+func newConn(s *Server, nc net.Conn, p Peer) *conn {
+	c := &conn{s: s, nc: nc, peer: p, scheme: "http", raw: wire.RawConn(nc)}
+	if p.TLS != nil {
 		c.scheme = "https"
 	}
 	if c.raw != nil {
@@ -70,14 +73,6 @@ func newConn(s *Server, nc net.Conn) *conn {
 		}
 	}
 	return c
-}
-
-func addrPort(a net.Addr) netip.AddrPort {
-	if t, ok := a.(*net.TCPAddr); ok {
-		p := t.AddrPort()
-		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
-	}
-	return netip.AddrPort{}
 }
 
 func (c *conn) Place() *int { return &c.slot }
@@ -262,6 +257,10 @@ func (c *conn) exchange() bool {
 // readHead reads and parses a head. Mostly it is there already.
 func (c *conn) readHead(x *exchange) (*wire.Refusal, error) {
 	n, bad := wire.ParseRequest(x.d.Buffered(), &x.q, &x.f, &c.s.lim)
+	if (bad != nil || n == 0) && c.served == 0 && x.d.Buffered()[0] == handshakeRecord {
+		c.s.count(wire.CodeMalformed)
+		return nil, errTLS
+	}
 	if bad == nil && n == 0 {
 		if c.served > 0 && !c.read.Set(c.s.c.Clock.After(c.s.c.HeaderTimeout)) {
 			return nil, ErrSlow
@@ -345,10 +344,10 @@ func (c *conn) tryWrite(fd uintptr) bool {
 func (c *conn) refuse(r *wire.Refusal) {
 	c.s.count(r.Code)
 	id := c.s.newID()
-	c.s.c.Log.Debug("request refused", "code", r.Code, "message", r.Message, "request", id, "remote", c.remote)
+	c.s.c.Log.Debug("request refused", "code", r.Code, "message", r.Message, "request", id, "remote", c.peer.Remote)
 	err := c.send(c.s.answer(r, id))
 	if c.s.c.Refused != nil {
-		c.s.c.Refused(r.Status, r.Code, id, c.remote.Addr())
+		c.s.c.Refused(r.Status, r.Code, id, c.peer.Remote.Addr())
 	}
 	if err == nil {
 		c.linger()

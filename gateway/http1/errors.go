@@ -6,6 +6,9 @@ import "errors"
 // 408 fits it.
 var ErrSlow = errors.New("the client is too slow")
 
+// errTLS ends a plain connection on which a client speaks TLS.
+var errTLS = errors.New("TLS on a plain connection")
+
 // Kind says what became of an exchange with a target.
 type Kind uint8
 

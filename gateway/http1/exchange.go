@@ -37,7 +37,8 @@ func (x *exchange) clear() {
 // prepare completes the parsed request.
 func (x *exchange) prepare() {
 	c, q, f := x.c, &x.q, &x.f
-	q.Scheme, q.Remote, q.Local, q.Context, q.Abort = c.scheme, c.remote, c.local, c.ctx, &c.abort
+	q.Scheme, q.Remote, q.Local, q.TLS = c.scheme, c.peer.Remote, c.peer.Local, c.peer.TLS
+	q.Context, q.Abort = c.ctx, &c.abort
 	x.head = q.Method == "HEAD"
 	x.keep = !f.Close && (q.Minor == 1 || f.KeepAlive)
 	if f.Nominated {

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -27,10 +28,9 @@ type Server struct {
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
-	perClient map[netip.Addr]int
 	gone      chan struct{} // closed and made anew when a connection ends during a drain
 
-	accepted, rejected, requests, timeouts, aborted, panics atomic.Uint64
+	accepted, requests, timeouts, aborted, panics atomic.Uint64
 
 	refused map[string]*atomic.Uint64 // by code, one for each of wire.Codes
 }
@@ -44,7 +44,6 @@ func NewServer(h message.Handler, c ServerConfig) *Server {
 		protected: make(map[string]struct{}, len(c.Protected)),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
-		perClient: make(map[netip.Addr]int),
 		gone:      make(chan struct{}),
 		refused:   make(map[string]*atomic.Uint64, len(wire.Codes())),
 	}
@@ -81,7 +80,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		nc, err := l.Accept()
 		if err == nil {
 			wait = 0
-			s.accept(base, nc)
+			go s.serveAccepted(base, nc)
 			continue
 		}
 		if ctx.Err() != nil || s.draining.Load() {
@@ -100,29 +99,65 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// accept starts a connection's goroutine, unless a limit is reached.
-func (s *Server) accept(ctx context.Context, nc net.Conn) {
+// Peer is who is at the other end of a connection, as the socket says it or the
+// PROXY header of a load balancer.
+type Peer struct {
+	Remote, Local netip.AddrPort
+	TLS           *tls.ConnectionState // after the handshake; nil: the connection is plain
+}
+
+// PeerOf is what the socket of nc says; a TLS connection has done its handshake.
+func PeerOf(nc net.Conn) Peer {
+	p := Peer{Remote: addrPort(nc.RemoteAddr()), Local: addrPort(nc.LocalAddr())}
+	if t, ok := nc.(*tls.Conn); ok {
+		st := t.ConnectionState()
+		p.TLS = &st
+	}
+	return p
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		p := t.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	return netip.AddrPort{}
+}
+
+// serveAccepted is ServeConn for a connection fresh from a listener.
+func (s *Server) serveAccepted(ctx context.Context, nc net.Conn) {
+	if t, ok := nc.(*tls.Conn); ok {
+		shake, cancel := context.WithTimeout(ctx, s.c.HeaderTimeout)
+		err := t.HandshakeContext(shake)
+		cancel()
+		if err != nil {
+			_ = nc.Close()
+			return
+		}
+	}
+	s.ServeConn(ctx, nc, PeerOf(nc))
+}
+
+// ServeConn serves one connection until its end, and closes it unless a handler
+// took it over. A *net.TCPConn is served by its socket directly; anything else, a
+// *tls.Conn after its handshake too, by its methods. No deadline may be set on nc.
+// Requests get contexts derived from ctx, and p's addresses. After Shutdown the
+// connection is closed at once.
+func (s *Server) ServeConn(ctx context.Context, nc net.Conn, p Peer) {
 	s.accepted.Add(1)
-	c := newConn(s, nc)
-	client := c.remote.Addr()
+	c := newConn(s, nc, p)
+	c.ctx, c.cancel = context.WithCancel(ctx)
 	s.mu.Lock()
-	full := s.c.MaxConnections > 0 && len(s.conns) >= s.c.MaxConnections ||
-		s.c.MaxConnectionsPerClient > 0 && s.perClient[client] >= s.c.MaxConnectionsPerClient
-	if full || s.draining.Load() {
+	if s.draining.Load() {
 		s.mu.Unlock()
-		s.rejected.Add(1)
-		// The answer fits an empty socket buffer; a client that finds no room gets none.
-		_ = nc.SetWriteDeadline(time.Now().Add(wire.Tick))
-		_, _ = nc.Write(s.answer(&wire.Refusal{Status: 503, Code: "listener.busy", Message: "too many connections"}, s.newID()))
+		c.cancel()
 		_ = nc.Close()
 		return
 	}
 	s.conns[c] = struct{}{}
-	s.perClient[client]++
 	s.mu.Unlock()
-	c.ctx, c.cancel = context.WithCancel(ctx)
 	s.c.Clock.Add(c)
-	go c.serve()
+	c.serve()
 }
 
 // newID is an id for a request that no handler saw, or "".
@@ -150,12 +185,8 @@ func (s *Server) answer(r *wire.Refusal, id string) []byte {
 // ended forgets a connection whose goroutine is over.
 func (s *Server) ended(c *conn) {
 	s.c.Clock.Remove(c)
-	client := c.remote.Addr()
 	s.mu.Lock()
 	delete(s.conns, c)
-	if s.perClient[client]--; s.perClient[client] <= 0 {
-		delete(s.perClient, client)
-	}
 	if s.draining.Load() {
 		close(s.gone)
 		s.gone = make(chan struct{})
@@ -203,7 +234,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Stats returns counts and gauges.
 func (s *Server) Stats() ServerStats {
 	st := ServerStats{
-		Accepted: s.accepted.Load(), Rejected: s.rejected.Load(), Requests: s.requests.Load(),
+		Accepted: s.accepted.Load(), Requests: s.requests.Load(),
 		Refused: make(map[string]uint64, len(s.refused)), Timeouts: s.timeouts.Load(), Aborted: s.aborted.Load(), Panics: s.panics.Load(),
 	}
 	for code, n := range s.refused {

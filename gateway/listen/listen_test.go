@@ -13,7 +13,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestOpenSaysWhatIsWrongAndTheMend(t *testing.T) {
-	taken, err := listen.Open(t.Context(), "127.0.0.1:0")
+	taken, err := listen.Open(t.Context(), "listen.address", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestOpenSaysWhatIsWrongAndTheMend(t *testing.T) {
 		"bad number": {"127.0.0.1:99999", "invalid port"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := listen.Open(t.Context(), tc.address)
+			l, err := listen.Open(t.Context(), "listen.address", tc.address)
 			if err == nil {
 				_ = l.Close()
 			}

@@ -10,6 +10,7 @@ package message
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/netip"
@@ -37,8 +38,9 @@ type Request struct {
 	ContentLength int64
 	Body          io.Reader // never nil; NoBody where there is none
 
-	Remote netip.AddrPort // the peer of the connection
+	Remote netip.AddrPort // the peer of the connection, or whom a PROXY header names
 	Local  netip.AddrPort
+	TLS    *tls.ConnectionState // of the client's connection; nil on a plain one; not to be changed
 
 	// Context ends when the client has gone away or the server gives up.
 	Context context.Context

@@ -22,7 +22,10 @@ func main() {
 }
 
 func start() error {
-	c, args, err := config.Load(app.Default(), config.Options{Service: "gateway", Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout})
+	load := func() (app.Config, []string, error) {
+		return config.Load(app.Default(), config.Options{Service: "gateway", Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout})
+	}
+	c, args, err := load()
 	if err != nil {
 		return err
 	}
@@ -33,6 +36,10 @@ func start() error {
 	a, err := app.New(context.Background(), c, log)
 	if err != nil {
 		return err
+	}
+	a.Reread = func() (app.Config, error) {
+		c, _, err := load()
+		return c, err
 	}
 	return a.Run(context.Background())
 }

@@ -41,7 +41,7 @@ func AppendField(b []byte, name, value string) []byte {
 // AppendTrailer writes the fields of a trailer section that may stand in one.
 func AppendTrailer(b []byte, h *message.Header) []byte {
 	for f := range h.Fields() {
-		if f.Writable() && !forbiddenTrailer(f) {
+		if f.Writable() && !f.TrailerForbidden() {
 			b = AppendField(b, f.Name, f.Value)
 		}
 	}
@@ -52,20 +52,14 @@ func AppendTrailer(b []byte, h *message.Header) []byte {
 // JSON document, and the end of the connection. date is of the Date field; id is
 // the request's, empty where it has none.
 func (r *Refusal) Answer(date, id string) []byte {
-	body := append(strconv.AppendInt([]byte(`{"status":`), int64(r.Status), 10), `,"code":`...)
-	body = strconv.AppendQuote(body, r.Code)
-	body = strconv.AppendQuote(append(body, `,"message":`...), r.Message)
-	if id != "" {
-		body = strconv.AppendQuote(append(body, `,"requestId":`...), id)
-	}
-	body = append(body, "}\n"...)
+	body := message.AppendRefusal(nil, r.Status, r.Code, r.Message, id)
 	b := AppendField(AppendStatus(nil, r.Status, ""), "Date", date)
 	b = append(b, "Content-Type: application/json\r\nConnection: close\r\n"...)
 	if id != "" {
 		b = AppendField(b, "X-Request-Id", id)
 	}
 	if r.Status == 405 {
-		b = append(b, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"...)
+		b = AppendField(b, "Allow", message.AllowedMethods)
 	}
 	b = AppendField(b, "Content-Length", strconv.Itoa(len(body)))
 	return append(append(b, "\r\n"...), body...)

@@ -305,31 +305,11 @@ func (b *Framed) section() (bool, error) {
 		return false, b.fail(Malformed("the trailer section is malformed: " + bad.Message))
 	}
 	for fd := range h.Fields() {
-		if forbiddenTrailer(fd) {
+		if fd.TrailerForbidden() {
 			return false, b.fail(Malformed("the trailer section has a field that belongs in the head"))
 		}
 	}
 	b.Trailer = h
 	b.D.R += end + 4
 	return true, nil
-}
-
-// forbiddenTrailer names what RFC 9110, 6.5.1 keeps out of trailers: framing,
-// routing, authentication, request modifiers, content format.
-func forbiddenTrailer(f *message.Field) bool {
-	switch f.Known {
-	case message.Unknown, message.Date, message.Via, message.XRequestID:
-	default:
-		return true
-	}
-	for _, n := range [...]string{
-		"content-encoding", "content-range", "range", "max-forwards", "pragma", "if-match",
-		"if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "www-authenticate", "age", "expires",
-		"retry-after", "vary",
-	} {
-		if message.EqualFold(n, f.Name) {
-			return true
-		}
-	}
-	return false
 }

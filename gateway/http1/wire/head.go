@@ -16,21 +16,19 @@ type Refusal struct {
 // Error is the sentence.
 func (r *Refusal) Error() string { return r.Message }
 
-// The codes of refused requests, all that there are: they are counted one by one.
+// The codes of refused requests.
 const (
-	CodeMalformed    = "request.malformed"      // 400
-	CodeMethod       = "request.method"         // 405
-	CodeTimeout      = "request.timeout"        // 408
-	CodeLineTooLong  = "request.line_too_long"  // 414
-	CodeExpectation  = "request.expectation"    // 417
-	CodeHeadTooLarge = "request.head_too_large" // 431
-	CodeVersion      = "request.version"        // 505
+	CodeMalformed    = message.CodeMalformed
+	CodeMethod       = message.CodeMethod
+	CodeTimeout      = message.CodeTimeout
+	CodeLineTooLong  = message.CodeLineTooLong
+	CodeExpectation  = message.CodeExpectation
+	CodeHeadTooLarge = message.CodeHeadTooLarge
+	CodeVersion      = message.CodeVersion
 )
 
 // Codes are the codes of refused requests.
-func Codes() []string {
-	return []string{CodeMalformed, CodeMethod, CodeTimeout, CodeLineTooLong, CodeExpectation, CodeHeadTooLarge, CodeVersion}
-}
+func Codes() []string { return message.RefusalCodes() }
 
 // Malformed is a Refusal with 400.
 func Malformed(msg string) *Refusal { return &Refusal{400, CodeMalformed, msg} }

@@ -1,0 +1,160 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/certs"
+	"github.com/sluice-gateway/sluice/gateway/http1"
+	"github.com/sluice-gateway/sluice/gateway/listen"
+	"github.com/sluice-gateway/sluice/gateway/message"
+	"github.com/sluice-gateway/sluice/pkg/httpd"
+	"github.com/sluice-gateway/sluice/pkg/logs"
+)
+
+// expiresSoon is how long before a certificate ends /hello begins to warn.
+const expiresSoon = 14 * 24 * time.Hour
+
+// newEngine makes the engine of HTTP/1.1.
+func newEngine(l Listen, h message.Handler, clock *http1.Clock, newID func() string, refused func(int, string, string, netip.Addr), log *slog.Logger) *http1.Server {
+	return http1.NewServer(h, http1.ServerConfig{
+		RequestLine: int(l.RequestLine), Head: int(l.Head), Fields: l.Fields, HeaderTimeout: l.HeaderTimeout, IdleTimeout: l.IdleTimeout,
+		WriteTimeout: l.WriteTimeout, BodyRate: int(l.BodyRate), MaxRequestsPerConnection: l.MaxRequestsPerConnection,
+		NewID: newID, Refused: refused, Clock: clock, Log: log,
+	})
+}
+
+// openCertificates reads the folder. A listener with TLS wants one certificate at
+// least.
+func openCertificates(c Config, log *slog.Logger) (*certs.Store, error) {
+	s, err := certs.Open(certs.Options{Dir: c.certsDir(), Default: c.Certificates.Default, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Names()) == 0 && slices.ContainsFunc(c.listeners(), func(l Listener) bool { return l.TLS }) {
+		err := fmt.Errorf("a listener has tls, and certificates.dir %s has no certificate with its key; put <name>.crt and <name>.key there", c.certsDir())
+		for _, p := range s.Problems() {
+			err = errors.Join(err, fmt.Errorf("certificate %s: %w", p.Name, p.Err))
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// openFronts takes the ports of all listeners, those that systemd opened first.
+func (a *App) openFronts(ctx context.Context) error {
+	sockets, err := listen.Inherited(mainListener)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if left := sockets.Close(); len(left) > 0 {
+			a.log.Warn("systemd passed sockets that no listener has the name of; they are closed", "names", left)
+		}
+	}()
+	for i, l := range a.c.listeners() {
+		key := "listen.address"
+		if i > 0 {
+			key = fmt.Sprintf("listeners[%d].address", i-1)
+		}
+		nl, err := sockets.Take(l.Name)
+		if nl == nil && err == nil {
+			nl, err = listen.Open(ctx, key, l.Address)
+		}
+		if err != nil {
+			return err
+		}
+		a.fronts = append(a.fronts, listen.New(nl, a.front(l)))
+		a.cleanup.Push("listener "+l.Name, func(context.Context) error { _ = nl.Close(); return nil })
+		if i == 0 {
+			a.self.Store(listen.Self(nl))
+		}
+	}
+	return nil
+}
+
+// front says what a listener does with its connections.
+func (a *App) front(l Listener) listen.Config {
+	c := listen.Config{
+		Name: l.Name, Proxy: l.ProxyProtocol, Trusted: a.c.proxies(), Timeout: a.c.Listen.HeaderTimeout,
+		MaxConnections: a.c.Listen.MaxConnections, MaxConnectionsPerClient: a.c.Listen.MaxConnectionsPerClient,
+		HTTP1: a.server, NewID: a.newID, Log: a.log,
+	}
+	if l.TLS {
+		c.TLS = a.certs.ServerConfig("http/1.1")
+	}
+	return c
+}
+
+// connections are those of all listeners, and how many of them wait for a request.
+func (a *App) connections() (open, idle int64) {
+	for _, f := range a.fronts {
+		open += f.Stats().Open
+	}
+	return open, min(open, a.server.Stats().Idle)
+}
+
+// inside is a connection to the own engine, whatever its listeners want of others:
+// TLS, PROXY headers, a place within the limits.
+func (a *App) inside(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	self := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+	go a.server.ServeConn(context.WithoutCancel(ctx), server, http1.Peer{Remote: self, Local: self})
+	return client, nil
+}
+
+// checkCertificates warns of files that cannot be used and of certificates that
+// end soon.
+func (a *App) checkCertificates(context.Context) (httpd.Status, string) {
+	if w := a.certs.Warnings(expiresSoon); len(w) > 0 {
+		return httpd.Warn, strings.Join(w, "; ")
+	}
+	return httpd.Pass, fmt.Sprintf("%d in use", len(a.certs.Names()))
+}
+
+// hangups reads certificates and the level of the log again at each SIGHUP.
+func (a *App) hangups(ctx context.Context) error {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	defer signal.Stop(c)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c:
+			a.reread()
+		}
+	}
+}
+
+// reread takes what may change while the gateway runs. What cannot be read stays
+// as it is.
+func (a *App) reread() {
+	// Reload logs its error
+	_ = a.certs.Reload()
+	a.health.Recheck()
+	if a.Reread == nil {
+		return
+	}
+	c, err := a.Reread()
+	if err == nil {
+		err = logs.SetLevel(a.log, c.Log.Level)
+	}
+	if err != nil {
+		a.log.Error("the configuration was not read again", "error", err)
+		return
+	}
+	a.log.Info("certificates and the level of the log were read again", "level", c.Log.Level)
+}
+
+var _ listen.Protocol = (*http1.Server)(nil)

@@ -1,0 +1,129 @@
+package http2
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway/message"
+)
+
+// Errors of reading a request's body.
+var (
+	errUnread  = errors.New("the exchange is over")
+	errSlow    = errors.New("the client is too slow")
+	errTrailer = errors.New("the trailer section has a field that belongs in the head, or is too long")
+)
+
+// requestBody is the body of one request. It may be read by another goroutine than
+// the handler's; after the exchange it only returns errors.
+type requestBody struct {
+	mu       sync.Mutex // of reading
+	x        *exchange  // nil after the exchange
+	r        *http.Request
+	reading  atomic.Bool
+	over     atomic.Bool
+	received atomic.Int64 // bytes that were read
+
+	rate   int
+	grace  time.Duration
+	credit time.Duration // how long the client may still be waited for
+	g      guard
+	slow   atomic.Bool
+}
+
+func newRequestBody(x *exchange, r *http.Request) *requestBody {
+	b := &requestBody{x: x, r: r, rate: x.s.c.BodyRate, grace: x.s.c.BodyGrace}
+	b.credit = b.grace
+	if b.rate > 0 {
+		ctl := x.w.ctl
+		b.g.fire = func() {
+			b.slow.Store(true)
+			_ = ctl.SetReadDeadline(time.Unix(1, 0))
+		}
+	}
+	return b
+}
+
+// Read reads body bytes; the first one sends 100 (Continue) where the client waits
+// for it.
+func (b *requestBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading.Store(true)
+	defer b.reading.Store(false)
+	if b.over.Load() || b.x == nil {
+		return 0, errUnread
+	}
+	n, err := b.paced(p)
+	b.received.Add(int64(n))
+	switch {
+	case b.over.Load(), err == nil:
+	case err == io.EOF:
+		if !b.trailer() {
+			return n, errTrailer
+		}
+	case b.slow.Load():
+		b.x.s.timeouts.Add(1)
+		err = errSlow
+	}
+	return n, err
+}
+
+// paced reads, for as long as the client's credit lasts: waiting uses it up and
+// bytes earn it.
+func (b *requestBody) paced(p []byte) (int, error) {
+	if b.rate <= 0 {
+		return b.r.Body.Read(p)
+	}
+	from := time.Now()
+	b.g.arm(b.credit)
+	n, err := b.r.Body.Read(p)
+	b.g.disarm()
+	b.credit += time.Duration(n)*time.Second/time.Duration(b.rate) - time.Since(from)
+	b.credit = min(max(b.credit, time.Millisecond), b.grace)
+	return n, err
+}
+
+// Received is the number of bytes that were read so far.
+func (b *requestBody) Received() int64 { return b.received.Load() }
+
+// trailer takes the trailer section, of which net/http keeps the fields that the
+// head announced.
+func (b *requestBody) trailer() bool {
+	lines := 0
+	var h *message.Header
+	for name, values := range b.r.Trailer {
+		for _, v := range values {
+			f := message.Field{Name: name, Value: v, Known: message.KnownName(name)}
+			if lines++; lines > b.x.s.c.Fields || f.TrailerForbidden() || !f.Writable() {
+				return false
+			}
+			if h == nil {
+				h = new(message.Header)
+			}
+			h.Append(f)
+		}
+	}
+	b.x.q.Trailer = h
+	return true
+}
+
+// end takes the body from whoever still reads it.
+func (b *requestBody) end() {
+	b.over.Store(true)
+	if b.reading.Load() {
+		if b.x.major == 1 {
+			b.x.c.dead.Store(true)
+			_ = b.x.w.ctl.SetReadDeadline(time.Unix(1, 0))
+		} else {
+			_ = b.r.Body.Close()
+		}
+	}
+	b.mu.Lock()
+	b.x = nil
+	b.mu.Unlock()
+}
