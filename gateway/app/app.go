@@ -55,7 +55,7 @@ type App struct {
 
 	fronts   []*listen.Server // the main one first
 	certs    *certs.Store
-	server   *http1.Server
+	engines  *engines
 	newID    func() string
 	handler  *serve.Handler
 	admin    *httpd.Server
@@ -134,7 +134,7 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 		refused = a.records.meter.Refused
 	}
 	a.newID = newID
-	a.server = newEngine(a.c.Listen, a.handler, clock, newID, refused, a.log)
+	a.engines = newEngines(a.c.Listen, a.handler, clock, newID, refused, a.log)
 
 	roots := published.New(publish.NewReader(rdb, keys, me.Group))
 	var err error

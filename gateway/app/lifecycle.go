@@ -80,7 +80,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer cancel()
 	a.ups.Close()
 	err = errors.Join(err, a.cleanup.Run(done))
-	a.log.Info("stopped", "requests", a.server.Stats().Requests)
+	a.log.Info("stopped", "requests", a.engines.work().requests)
 	return err
 }
 
@@ -104,8 +104,7 @@ func (a *App) serve(ctx context.Context) error {
 		served <- nil
 	case <-ctx.Done():
 	}
-	open, idle := a.connections()
-	a.log.Info("stopping: requests in flight are finished", "connections", open, "idle", idle, "timeout", a.c.Shutdown.Timeout)
+	a.log.Info("stopping: requests in flight are finished", "connections", a.connections(), "in_flight", a.engines.work().inFlight, "timeout", a.c.Shutdown.Timeout)
 	a.health.SetDraining()
 	a.beater.Drain()
 	if a.c.Shutdown.Delay > 0 && failed == nil {
@@ -118,7 +117,7 @@ func (a *App) serve(ctx context.Context) error {
 	defer cancel()
 	var wait sync.WaitGroup
 	wait.Go(func() { a.handler.Shutdown(drain) })
-	err := a.server.Shutdown(drain)
+	err := a.engines.shutdown(drain)
 	wait.Wait()
 	if err != nil {
 		a.log.Warn("requests were cut at shutdown.timeout", "error", err)
@@ -182,9 +181,8 @@ func (a *App) load(c *serve.Counters, now func() time.Time) func() fleet.Load {
 	last, at := uint64(0), now()
 	return func() fleet.Load {
 		n, t := c.Read().Total, now()
-		open, idle := a.connections()
 		l := fleet.ProcessLoad()
-		l.Connections, l.InFlight = open, open-idle
+		l.Connections, l.InFlight = a.connections(), a.engines.work().inFlight
 		if d := t.Sub(at).Seconds(); d > 0 {
 			l.RPS = float64(n-last) / d
 		}

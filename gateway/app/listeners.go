@@ -17,22 +17,12 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/certs"
 	"github.com/sluice-gateway/sluice/gateway/http1"
 	"github.com/sluice-gateway/sluice/gateway/listen"
-	"github.com/sluice-gateway/sluice/gateway/message"
 	"github.com/sluice-gateway/sluice/pkg/httpd"
 	"github.com/sluice-gateway/sluice/pkg/logs"
 )
 
 // expiresSoon is how long before a certificate ends /hello begins to warn.
 const expiresSoon = 14 * 24 * time.Hour
-
-// newEngine makes the engine of HTTP/1.1.
-func newEngine(l Listen, h message.Handler, clock *http1.Clock, newID func() string, refused func(int, string, string, netip.Addr), log *slog.Logger) *http1.Server {
-	return http1.NewServer(h, http1.ServerConfig{
-		RequestLine: int(l.RequestLine), Head: int(l.Head), Fields: l.Fields, HeaderTimeout: l.HeaderTimeout, IdleTimeout: l.IdleTimeout,
-		WriteTimeout: l.WriteTimeout, BodyRate: int(l.BodyRate), MaxRequestsPerConnection: l.MaxRequestsPerConnection,
-		NewID: newID, Refused: refused, Clock: clock, Log: log,
-	})
-}
 
 // openCertificates reads the folder. A listener with TLS wants one certificate at
 // least.
@@ -85,23 +75,25 @@ func (a *App) openFronts(ctx context.Context) error {
 
 // front says what a listener does with its connections.
 func (a *App) front(l Listener) listen.Config {
+	one, two := a.engines.protocols(l.Engine)
 	c := listen.Config{
 		Name: l.Name, Proxy: l.ProxyProtocol, Trusted: a.c.proxies(), Timeout: a.c.Listen.HeaderTimeout,
 		MaxConnections: a.c.Listen.MaxConnections, MaxConnectionsPerClient: a.c.Listen.MaxConnectionsPerClient,
-		HTTP1: a.server, NewID: a.newID, Log: a.log,
+		HTTP1: one, HTTP2: two, H2C: l.H2C, NewID: a.newID, Log: a.log,
 	}
 	if l.TLS {
-		c.TLS = a.certs.ServerConfig("http/1.1")
+		c.TLS = a.certs.ServerConfig("h2", "http/1.1")
 	}
 	return c
 }
 
-// connections are those of all listeners, and how many of them wait for a request.
-func (a *App) connections() (open, idle int64) {
+// connections are those of all listeners.
+func (a *App) connections() int64 {
+	var open int64
 	for _, f := range a.fronts {
 		open += f.Stats().Open
 	}
-	return open, min(open, a.server.Stats().Idle)
+	return open
 }
 
 // inside is a connection to the own engine, whatever its listeners want of others:
@@ -109,7 +101,7 @@ func (a *App) connections() (open, idle int64) {
 func (a *App) inside(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	self := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
-	go a.server.ServeConn(context.WithoutCancel(ctx), server, http1.Peer{Remote: self, Local: self})
+	go a.engines.own.ServeConn(context.WithoutCancel(ctx), server, http1.Peer{Remote: self, Local: self})
 	return client, nil
 }
 
@@ -156,5 +148,3 @@ func (a *App) reread() {
 	}
 	a.log.Info("certificates and the level of the log were read again", "level", c.Log.Level)
 }
-
-var _ listen.Protocol = (*http1.Server)(nil)

@@ -16,7 +16,7 @@ type collector struct {
 	a        *App
 	counters *serve.Counters
 
-	requests, latency, bytes, aborted, conns, malformed, keys, generation, apis, rejected *prometheus.Desc
+	requests, latency, bytes, aborted, conns, floods, frames, malformed, keys, generation, apis, rejected *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*collector)(nil)
@@ -32,6 +32,8 @@ func newCollector(a *App, c *serve.Counters) *collector {
 		bytes:      d("response_bytes_total", "Bytes of response bodies."),
 		aborted:    d("responses_aborted_total", "Responses that were cut short."),
 		conns:      d("connections", "Client connections, by state.", "state"),
+		floods:     d("http2_floods_total", "HTTP/2 connections that were ended because of a flood of frames."),
+		frames:     d("http2_errors_total", "Errors of HTTP/2 streams and connections that clients made."),
 		malformed:  d("requests_malformed_total", "Requests that the engine refused before they reached an API, by code.", "code"),
 		keys:       d("key_lookups_total", "Key look-ups, by where the answer came from.", "answer"),
 		generation: d("generation", "Generation of the configuration in use."),
@@ -42,7 +44,7 @@ func newCollector(a *App, c *serve.Counters) *collector {
 
 // Describe sends the descriptors.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.requests, c.latency, c.bytes, c.aborted, c.conns, c.malformed, c.keys, c.generation, c.apis, c.rejected} {
+	for _, d := range []*prometheus.Desc{c.requests, c.latency, c.bytes, c.aborted, c.conns, c.floods, c.frames, c.malformed, c.keys, c.generation, c.apis, c.rejected} {
 		out <- d
 	}
 }
@@ -66,10 +68,14 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstHistogram(c.latency, n.Total, n.Sum.Seconds(), buckets)
 	counter(c.bytes, float64(n.Bytes))
 	counter(c.aborted, float64(n.Aborted))
-	open, idle := c.a.connections()
+	w := c.a.engines.work()
+	open := c.a.connections()
+	idle := min(open, w.idle)
 	gauge(c.conns, float64(idle), "idle")
 	gauge(c.conns, float64(open-idle), "active")
-	for code, n := range c.a.server.Stats().Refused {
+	counter(c.floods, float64(w.floods))
+	counter(c.frames, float64(w.errors))
+	for code, n := range w.refused {
 		counter(c.malformed, float64(n), code)
 	}
 	k := c.a.sessions.Stats()

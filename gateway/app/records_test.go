@@ -245,7 +245,7 @@ func TestAStopShipsEveryRecord(t *testing.T) {
 	b.publish(b.keys)
 	gw := b.start()
 	gw.until(5*time.Second, "/a/x", "", 200)
-	before := gw.server.Stats().Requests
+	before := gw.engines.work().requests
 	for range 30 {
 		gw.get("/a/x", "")
 	}
