@@ -140,7 +140,7 @@ func maliciousOrigins(t *testing.T, w *world) {
 	}
 	bodies := with(def("bodies"), "filters", "record", map[string]any{"bodies": map[string]any{"until": "2126-01-01T00:00:00Z", "max": "16KiB"}})
 	w.publish(t, def("plain"), bodies)
-	for _, k := range kinds() {
+	for _, k := range w.kinds() {
 		for _, chain := range []string{"plain", "bodies"} {
 			t.Run(k.name+" "+chain, func(t *testing.T) {
 				for n, c := range cases {

@@ -2,8 +2,10 @@ package hostile
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"strings"
 	"testing"
@@ -25,10 +27,26 @@ type kind struct {
 	connect func(addr string) (net.Conn, error)
 }
 
-func kinds() []kind {
+// kinds are all of them.
+func (w *world) kinds() []kind {
+	secure := map[string]string{"SLUICE_GATEWAY_LISTEN_TLS": "true", "SLUICE_GATEWAY_CERTIFICATES_DIR": w.certs}
+	stdlib := map[string]string{"SLUICE_GATEWAY_LISTEN_ENGINE": "stdlib"}
+	shake := func(addr string) (net.Conn, error) {
+		return tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", addr, w.ca.client("front.test", "http/1.1"))
+	}
 	return []kind{
 		{name: "h1", connect: plain},
+		{name: "h1 beside h2c", connect: plain, env: map[string]string{"SLUICE_GATEWAY_LISTEN_H2C": "true"}},
+		{name: "h1 TLS", connect: shake, env: secure},
+		{name: "stdlib", connect: plain, env: stdlib, lenient: true},
+		{name: "stdlib TLS", connect: shake, env: both(secure, stdlib), lenient: true},
 	}
+}
+
+func both(a, b map[string]string) map[string]string {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
 }
 
 func plain(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, 5*time.Second) }
@@ -44,6 +62,8 @@ func (k kind) dial(g gate) (net.Conn, error) {
 // world is what all cases share: one platform, and a gateway for each kind of listener.
 type world struct {
 	p     *platform.Platform
+	ca    *authority
+	certs string // the folder of certificates
 	gates map[string]gate
 }
 
@@ -53,8 +73,10 @@ func newWorld(t *testing.T) *world {
 		"SLUICE_GATEWAY_LISTEN_HEADER_TIMEOUT": "2s", "SLUICE_GATEWAY_LISTEN_WRITE_TIMEOUT": "2s", "SLUICE_GATEWAY_LISTEN_BODY_RATE": "64KiB",
 		"SLUICE_GATEWAY_RECORDS_DISK_BUDGET": "64MiB",
 	}
-	w := &world{p: platform.For(t, platform.Options{Env: env, Gateways: []string{}}), gates: map[string]gate{}}
-	for _, k := range kinds() {
+	w := &world{p: platform.For(t, platform.Options{Env: env, Gateways: []string{}}), ca: newAuthority(t), certs: t.TempDir(), gates: map[string]gate{}}
+	cert, key := w.ca.issue(t, 2, "front.test")
+	put(t, w.certs, "front", cert, key)
+	for _, k := range w.kinds() {
 		w.gates[k.name] = must(w.p.AddGatewayWith(t.Context(), "default", k.env))(t)
 	}
 	return w
@@ -118,7 +140,7 @@ type lane struct {
 func (w *world) lanes(t *testing.T) (all []*lane) {
 	t.Helper()
 	var apis []map[string]any
-	for _, k := range kinds() {
+	for _, k := range w.kinds() {
 		for i := range 4 {
 			l := &lane{kind: k, gw: w.gates[k.name], bodies: i&1 > 0, kept: i&2 > 0, label: fmt.Sprintf("lane%03d", len(all)), origin: must(platform.NewOrigin())(t)}
 			t.Cleanup(l.origin.Close)

@@ -98,7 +98,7 @@ func earlyAnswers(t *testing.T, w *world) {
 	w.publish(t, api("Early", "early.test", "/", listenRaw(t, o.serve), open()))
 	smuggled := "GET /smuggled HTTP/1.1\r\nHost: early.test\r\n\r\n"
 	n := 0
-	for _, k := range kinds() {
+	for _, k := range w.kinds() {
 		for name, expect := range map[string]string{"without asking": "", "after 100-continue was asked for": "Expect: 100-continue\r\n"} {
 			for _, length := range []int{len(smuggled), len(smuggled) + 5, 300 << 10} {
 				n++
@@ -145,7 +145,7 @@ func expectations(t *testing.T, w *world) {
 		}
 	})
 	w.publish(t, api("Silent", "silent.test", "/", silent, open()))
-	for _, k := range kinds() {
+	for _, k := range w.kinds() {
 		t.Run(k.name, func(t *testing.T) {
 			c := must(k.dial(w.gates[k.name]))(t)
 			defer func() { _ = c.Close() }()
@@ -184,7 +184,7 @@ func earlyUpgrades(t *testing.T, w *world) {
 		o := &earlyOrigin{}
 		name := strings.ReplaceAll(l.name, " ", "-")
 		w.publish(t, api("Upgrades "+name, name+".upgrades.test", "/", listenRaw(t, o.serve), open()))
-		for _, k := range kinds() {
+		for _, k := range w.kinds() {
 			t.Run(k.name+" "+l.name, func(t *testing.T) {
 				before := len(o.seen())
 				host := "Host: " + name + ".upgrades.test\r\n"

@@ -36,7 +36,7 @@ func oneForm(t *testing.T, w *world) {
 	w.publish(t, def)
 	pieces := []string{"/", "/", "//", ".", "..", "%2e", "%2E", "%2f", "%5c", "%25", "25", "2e", "%32%65", "%32%66", ";", "%3b", "a", "admin", "%61dmin", "%00", "%20", "%C3%A9", "%c0%af", "?", "?x=/../admin", "~", "%7e", ":", "@", "!", "|", "%7C", "%", "%zz"}
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, k := range kinds() {
+	for _, k := range w.kinds() {
 		taken := 0
 		ask := func(target string) (int, string) {
 			t.Helper()
@@ -123,7 +123,7 @@ func errorPages(t *testing.T, w *world) {
 	_ = dead.Close()
 	mute := listenRaw(t, func(c net.Conn) { _ = c.Close() })
 	w.publish(t, api("Dead", "dead.test", "/", "http://"+addr, open()), api("Mute", "mute.test", "/", mute, open()))
-	for _, k := range kinds() {
+	for _, k := range w.kinds() {
 		for host, words := range map[string][]string{"dead.test": {addr, "127.0.0.1", "dial", "refused", "goroutine", ".go"}, "mute.test": {mute, "127.0.0.1", "EOF", "reset", "goroutine", ".go"}, "nobody.test": {"127.0.0.1", "goroutine"}} {
 			a, err := k.exchange(w.gates[k.name], "GET", "GET /x%3Cscript%3E HTTP/1.1\r\nHost: "+host+"\r\nX-Api-Key: slc_secret\r\nConnection: close\r\n\r\n")
 			if err != nil || a.resp.StatusCode < 400 {

@@ -55,7 +55,7 @@ func greedyOrigin(cut *atomic.Int64) func(net.Conn) {
 func slowClients(t *testing.T, w *world) {
 	var cut atomic.Int64
 	w.publish(t, api("Slow", "slow.test", "/", listenRaw(t, greedyOrigin(&cut)), open()))
-	for _, k := range kinds() {
+	for _, k := range w.kinds() {
 		g := w.gates[k.name]
 		t.Run(k.name, func(t *testing.T) {
 			for name, play := range map[string]func(t *testing.T){
@@ -179,7 +179,7 @@ func slowloris(t *testing.T, k kind, g gate) {
 // memory is A28: heads without end, from many clients at once, take what the limits say and no more.
 func memory(t *testing.T, w *world) {
 	const clients, mib = 100, 1 << 20
-	for _, k := range kinds() {
+	for _, k := range w.kinds() {
 		g := w.gates[k.name]
 		t.Run(k.name, func(t *testing.T) {
 			before := resident(t, g)
