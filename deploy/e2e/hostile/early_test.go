@@ -107,12 +107,20 @@ func earlyAnswers(t *testing.T, w *world) {
 					defer func() { _ = c.Close() }()
 					_, _ = fmt.Fprintf(c, "POST /early HTTP/1.1\r\nHost: early.test\r\n%sContent-Length: %d\r\n\r\n", expect, length)
 					in := bufio.NewReader(c)
-					a, err := readAnswer(in, "POST")
-					if err != nil || a.resp.StatusCode != 403 {
-						t.Fatalf("the early answer: %v, %v", a.resp, err)
+					early := func() {
+						a, err := readAnswer(in, "POST")
+						if err != nil || a.resp.StatusCode != 403 {
+							t.Fatalf("the early answer: %v, %v", a.resp, err)
+						}
+					}
+					if !k.lenient || expect != "" {
+						early()
 					}
 					body := smuggled + strings.Repeat("x", length-len(smuggled))
 					_, _ = fmt.Fprintf(c, "%sGET /probe-%d HTTP/1.1\r\nHost: early.test\r\nConnection: close\r\n\r\n", body, n)
+					if k.lenient && expect == "" { // net/http holds an answer back until it has looked at the body
+						early()
+					}
 					all := readAnswers(in, false)
 					want := fmt.Sprintf("GET /probe-%d", n)
 					if len(all) > 1 || len(all) == 1 && string(all[0].body) != want {
@@ -147,6 +155,7 @@ func expectations(t *testing.T, w *world) {
 	w.publish(t, api("Silent", "silent.test", "/", silent, open()))
 	for _, k := range w.kinds() {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			c := must(k.dial(w.gates[k.name]))(t)
 			defer func() { _ = c.Close() }()
 			_, _ = io.WriteString(c, "POST /a HTTP/1.1\r\nHost: silent.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
@@ -162,6 +171,7 @@ func expectations(t *testing.T, w *world) {
 			}
 		})
 		t.Run(k.name+" never sent", func(t *testing.T) {
+			t.Parallel()
 			c := must(k.dial(w.gates[k.name]))(t)
 			defer func() { _ = c.Close() }()
 			_, _ = io.WriteString(c, "POST /a HTTP/1.1\r\nHost: silent.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")

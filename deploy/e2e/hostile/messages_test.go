@@ -8,6 +8,8 @@ import (
 // requestLines are about the request line, and about heads that are too large.
 func requestLines() []attackCase {
 	method := func(m string) string { return m + " /a HTTP/1.1\r\n" + hostLine + "\r\n" }
+	preface := refused("A26", "the preface of HTTP-2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 405, 501, 505)
+	preface.silence = true // where HTTP/2 is spoken, what follows is no frame
 	lower := passed("A26", "the method's case is kept", method("get"), "get /a")
 	return []attackCase{
 		refused("A25", "HTTP-0.9", "GET /a\r\n\r\n", 400, 505),
@@ -24,7 +26,7 @@ func requestLines() []attackCase {
 		refused("A26", "a quote in the method", "GE\"T /a HTTP/1.1\r\n"+hostLine+"\r\n", 400, 405, 501),
 		refused("A26", "no method", " /a HTTP/1.1\r\n"+hostLine+"\r\n", 400),
 		refused("A26", "8 KB of method", strings.Repeat("A", 8192)+" /a HTTP/1.1\r\n"+hostLine+"\r\n", 400, 405, 414, 501),
-		refused("A26", "the preface of HTTP-2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 405, 501, 505),
+		preface,
 		refused("A28", "16 KB of request line", "GET /"+strings.Repeat("a", 16<<10)+" HTTP/1.1\r\n"+hostLine+"\r\n", 414),
 		refused("A28", "a value of 64 KB", get("X: "+strings.Repeat("a", 64<<10)+"\r\n"), 431),
 		refused("A28", "a header of 1 MB", get("X: "+strings.Repeat("a", 1<<20)+"\r\n"), 431),
