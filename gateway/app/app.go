@@ -25,6 +25,8 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/node"
 	"github.com/sluice-gateway/sluice/gateway/route"
 	"github.com/sluice-gateway/sluice/gateway/serve"
+	"github.com/sluice-gateway/sluice/gateway/serve/tcp"
+	"github.com/sluice-gateway/sluice/gateway/serve/tunnel"
 	"github.com/sluice-gateway/sluice/gateway/session"
 	"github.com/sluice-gateway/sluice/gateway/source/lastgood"
 	"github.com/sluice-gateway/sluice/gateway/source/published"
@@ -56,6 +58,7 @@ type App struct {
 	fronts   []*listen.Server // the main one first
 	certs    *certs.Store
 	engines  *engines
+	streams  map[string]*tcp.Proxy // by name of the listener
 	newID    func() string
 	handler  *serve.Handler
 	admin    *httpd.Server
@@ -128,7 +131,8 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 		return fmt.Errorf("the chain for unmatched requests: %s", problems[0].Message)
 	}
 	counters := serve.NewCounters(durations(telemetry.LatencyBuckets()))
-	a.handler = serve.New(serve.Options{World: a.world, Unmatched: unmatched, Node: me, Observer: a.records.observer(counters), Log: a.log})
+	a.handler = serve.New(serve.Options{World: a.world, Unmatched: unmatched, Node: me, Observer: a.records.observer(counters), Log: a.log,
+		Tunnel: tunnel.Limits{IdleTimeout: a.c.Tunnel.IdleTimeout, MaxAge: a.c.Tunnel.MaxAge}})
 	var refused func(int, string, string, netip.Addr)
 	if a.records != nil {
 		refused = a.records.meter.Refused
@@ -136,8 +140,12 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	a.newID = newID
 	a.engines = newEngines(a.c.Listen, a.handler, clock, newID, refused, a.log)
 
-	roots := published.New(publish.NewReader(rdb, keys, me.Group))
 	var err error
+	if a.streams, err = newStreams(a.c, a.log); err != nil {
+		return err
+	}
+
+	roots := published.New(publish.NewReader(rdb, keys, me.Group))
 	a.source, err = lastgood.Wrap(roots, lastgood.Options{Dir: filepath.Join(a.c.Data, "last-good"), Keys: keys, Group: me.Group, Log: a.log})
 	if err != nil {
 		return err
@@ -206,7 +214,7 @@ func (a *App) checks(rdb redis.UniversalClient, me *filter.Node, counters *serve
 		a.health.Optional("records", a.records.check())
 		reg.MustRegister(newRecordsCollector(a.records.spool))
 	}
-	reg.MustRegister(newCollector(a, counters), newFrontCollector(a))
+	reg.MustRegister(newCollector(a, counters), newFrontCollector(a), newTunnelCollector(a.tunnels()...))
 	a.metrics = telemetry.Handler(reg)
 }
 
@@ -216,7 +224,7 @@ func (a *App) open(ctx context.Context, me *filter.Node) (err error) {
 		return err
 	}
 	a.admin, err = httpd.Listen(ctx, httpd.ServerOptions{
-		Name: "admin", Address: a.c.Admin.Address, Handler: admin.Routes(a.health, a.metrics, a.world), Log: a.log,
+		Name: "admin", Address: a.c.Admin.Address, Handler: admin.Routes(a.health, a.metrics, a.world, a.tunnels()...), Log: a.log,
 	})
 	if err != nil {
 		return err

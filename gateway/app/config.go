@@ -177,10 +177,4 @@ func (c Config) spoolDir() string { return cmp.Or(c.Records.Dir, filepath.Join(c
 
 func (c Config) trustDir() string { return cmp.Or(c.Trust.Dir, filepath.Join(c.Data, "keys")) }
 
-func (c Config) proxies() []netip.Prefix {
-	var out []netip.Prefix
-	for _, p := range c.TrustedProxies {
-		out = append(out, netip.MustParsePrefix(p))
-	}
-	return out
-}
+func (c Config) proxies() []netip.Prefix { return prefixes(c.TrustedProxies) }

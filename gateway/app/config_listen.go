@@ -93,7 +93,7 @@ type TCP struct {
 	Deny []string `config:"deny"`
 	// IdleTimeout closes a connection over which no byte went either way. Default: 1h.
 	IdleTimeout time.Duration `config:"idle_timeout"`
-	// ConnectTimeout bounds the dial to a target. Default: 2s.
+	// ConnectTimeout bounds each attempt to reach a target. Default: 5s.
 	ConnectTimeout time.Duration `config:"connect_timeout"`
 	// MaxConnections is as listen.max_connections, for this listener. Default: that one.
 	MaxConnections int `config:"max_connections"`
@@ -103,7 +103,8 @@ type TCP struct {
 
 // TCPServer is where connections for some server names go.
 type TCPServer struct {
-	// Names are host names, or *.example.com for every name one level below.
+	// Names are host names, or *.example.com for every name below it; an exact name
+	// wins, then the longest.
 	Names []string `config:"names"`
 	// Targets are where these connections go.
 	Targets []TCPTarget `config:"targets"`
@@ -113,7 +114,8 @@ type TCPServer struct {
 type TCPTarget struct {
 	// Address is host:port.
 	Address string `config:"address"`
-	// Weight is its share of new connections beside the others. Default: 1.
+	// Weight is its share of new connections beside the others. Default: 1. Below 0 it
+	// takes none.
 	Weight int `config:"weight"`
 }
 
@@ -220,9 +222,6 @@ func (s TCPServer) Validate() error {
 func (t TCPTarget) Validate() error {
 	if host, _, err := net.SplitHostPort(t.Address); err != nil || host == "" {
 		return config.Invalid("address", fmt.Sprintf("%q is no host:port", t.Address), "write it as db.example.com:5432")
-	}
-	if t.Weight < 0 {
-		return config.Invalid("weight", fmt.Sprintf("is %d", t.Weight), "name 0 for the default of 1, or more")
 	}
 	return nil
 }

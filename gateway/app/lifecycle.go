@@ -117,6 +117,9 @@ func (a *App) serve(ctx context.Context) error {
 	defer cancel()
 	var wait sync.WaitGroup
 	wait.Go(func() { a.handler.Shutdown(drain) })
+	for _, p := range a.streams {
+		wait.Go(func() { p.Shutdown(drain) })
+	}
 	err := a.engines.shutdown(drain)
 	wait.Wait()
 	if err != nil {

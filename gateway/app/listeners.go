@@ -75,6 +75,9 @@ func (a *App) openFronts(ctx context.Context) error {
 
 // front says what a listener does with its connections.
 func (a *App) front(l Listener) listen.Config {
+	if p := a.streams[l.Name]; p != nil {
+		return a.streamFront(l, p)
+	}
 	one, two := a.engines.protocols(l.Engine)
 	c := listen.Config{
 		Name: l.Name, Proxy: l.ProxyProtocol, Trusted: a.c.proxies(), Timeout: a.c.Listen.HeaderTimeout,

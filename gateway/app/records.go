@@ -105,9 +105,22 @@ func (r *recorder) observer(c *serve.Counters) serve.Observer {
 
 type observers [2]serve.Observer
 
+// Observe tells both.
 func (o observers) Observe(x *filter.Exchange, out serve.Outcome) {
 	o[0].Observe(x, out)
 	o[1].Observe(x, out)
+}
+
+// Keep lets both take what they need for the end of a tunnel.
+func (o observers) Keep(x *filter.Exchange, out serve.Outcome) func(serve.Outcome) {
+	first, second := o[0].Keep(x, out), o[1].Keep(x, out)
+	return func(out serve.Outcome) {
+		for _, end := range []func(serve.Outcome){first, second} {
+			if end != nil {
+				end(out)
+			}
+		}
+	}
 }
 
 // beat is what the fleet is told. Safe on nil.

@@ -26,17 +26,24 @@ func (p *Panic) Error() string {
 // Run takes the exchange through the request halves. It stops at the first error
 // (a *filter.Reject is an answer, anything else a 500), and when a filter set
 // Response. A panic is returned as a *Panic.
-func (c *Chain) Run(x *filter.Exchange) error { return c.walk(x, c.steps) }
+func (c *Chain) Run(x *filter.Exchange) error { return c.walk(x, 0, len(c.steps)) }
 
 // Receive is Run up to the end of the receive stage. It is for a request that is
 // refused before its chain decides anything: the answer still gets a request id
 // and what filters add on the way back.
-func (c *Chain) Receive(x *filter.Exchange) error {
+func (c *Chain) Receive(x *filter.Exchange) error { return c.walk(x, 0, c.received()) }
+
+// Resume is the rest of Run, after a Receive that gave neither an error nor a
+// response.
+func (c *Chain) Resume(x *filter.Exchange) error { return c.walk(x, c.received(), len(c.steps)) }
+
+// received is the number of steps of the receive stage and before it.
+func (c *Chain) received() int {
 	n := 0
 	for n < len(c.steps) && before(c.steps[n].stage) {
 		n++
 	}
-	return c.walk(x, c.steps[:n])
+	return n
 }
 
 // before tells whether filters of a stage decide nothing about a request.
@@ -44,16 +51,16 @@ func before(s filter.Stage) bool {
 	return s == filter.RespondStage || s == filter.Receive || s == filter.Record
 }
 
-func (c *Chain) walk(x *filter.Exchange, steps []step) (err error) {
-	x.SetEntered(0)
+func (c *Chain) walk(x *filter.Exchange, from, to int) (err error) {
+	x.SetEntered(from)
 	defer c.guard(x, &err)
 	if x.Explain != nil {
-		return runExplained(x, steps)
+		return c.walkExplained(x, from, to)
 	}
-	for i := range steps {
+	for i := from; i < to; i++ {
 		x.Enter(i)
 		x.SetEntered(i + 1)
-		s := &steps[i]
+		s := &c.steps[i]
 		if s.request == nil {
 			continue
 		}
@@ -96,13 +103,13 @@ func (c *Chain) Unwind(x *filter.Exchange) (err error) {
 	return nil
 }
 
-// runExplained is Run with timings and decisions, for the one request that
+// walkExplained is walk with timings and decisions, for the one request that
 // somebody looks at.
-func runExplained(x *filter.Exchange, steps []step) error {
-	for i := range steps {
+func (c *Chain) walkExplained(x *filter.Exchange, from, to int) error {
+	for i := from; i < to; i++ {
 		x.Enter(i)
 		x.SetEntered(i + 1)
-		s := &steps[i]
+		s := &c.steps[i]
 		if s.request == nil {
 			continue
 		}

@@ -128,8 +128,12 @@ func (c *conn) serve() {
 	}
 	x := c.x
 	if x != nil && x.w.hijacked {
+		later := x.w.later
 		c.x = nil
 		c.release(x)
+		if later != nil {
+			later()
+		}
 		return
 	}
 	_ = c.nc.Close()

@@ -44,6 +44,7 @@ type writer struct {
 	close    bool // the connection ends with this response
 	linger   bool // the client may still be sending
 	hijacked bool
+	later    func() // what follows a hijack
 	left     int64
 	sent     int64
 	err      error  // sticky
@@ -56,7 +57,7 @@ var _ message.Writer = (*writer)(nil)
 
 func (w *writer) release(p *wire.Buffers) {
 	p.Put(w.out)
-	*w = writer{hijacked: w.hijacked}
+	*w = writer{hijacked: w.hijacked, later: w.later}
 }
 
 func (w *writer) fail(err error) error {
@@ -136,6 +137,11 @@ func (w *writer) WriteHead(r *message.Response) error {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	case w.mode == writeLength || w.mode == writeNone && w.left >= 0 && r.Status >= 200 && r.Status != 204:
 		b = append(strconv.AppendInt(append(b, "Content-Length: "...), w.left, 10), "\r\n"...)
+	}
+	if r.Status == 426 { // the one final answer with an Upgrade (RFC 9110, 15.5.22)
+		if p, ok := r.Header.Known(message.Upgrade); ok && message.ValidValue(p) {
+			b = wire.AppendField(append(b, "Connection: upgrade\r\n"...), "Upgrade", p)
+		}
 	}
 	switch {
 	case w.close:
@@ -339,6 +345,10 @@ func (w *writer) Hijack() (net.Conn, []byte, error) {
 	w.hijacked, w.finished = true, true
 	return c.nc, append([]byte(nil), w.x.d.Buffered()...), nil
 }
+
+// Later makes f run on the connection's goroutine after a Hijack, once the exchange
+// and its buffers were given back; the connection counts as open until f returns.
+func (w *writer) Later(f func()) { w.later = f }
 
 // HeadWritten tells whether WriteHead was called, and not taken back.
 func (w *writer) HeadWritten() bool { return w.head }

@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,11 +18,13 @@ type exchange struct {
 	w     writer
 	body  *requestBody // nil: the request has none
 	major int
-	id    string // of an answer of the adapter's own, where it was logged
+	ctx   context.Context // ends with the client
+	id    string          // of an answer of the adapter's own, where it was logged
 }
 
 // control is what net/http's response writers can do beside writing.
 type control interface {
+	EnableFullDuplex() error
 	FlushError() error
 	SetReadDeadline(time.Time) error
 	SetWriteDeadline(time.Time) error
@@ -29,7 +32,7 @@ type control interface {
 
 // begin makes a pooled exchange this request's.
 func (x *exchange) begin(s *Server, c *conn, rw http.ResponseWriter, r *http.Request) {
-	x.s, x.c, x.major = s, c, r.ProtoMajor
+	x.s, x.c, x.major, x.ctx = s, c, r.ProtoMajor, r.Context()
 	ctl, _ := rw.(control)
 	x.w.begin(x, rw, ctl)
 	x.w.head = r.Method == "HEAD"
@@ -41,13 +44,13 @@ func (x *exchange) clear() {
 	h.Reset()
 	x.q = message.Request{Header: h}
 	x.w.clear()
-	x.s, x.c, x.body, x.id = nil, nil, nil, ""
+	x.s, x.c, x.body, x.ctx, x.id = nil, nil, nil, nil, ""
 }
 
 // prepare checks the request and completes its message.
 func (x *exchange) prepare(r *http.Request) *refusal {
 	q, c := &x.q, x.c
-	q.Scheme, q.Remote, q.Local, q.TLS, q.Context = "http", c.peer.Remote, c.peer.Local, c.peer.TLS, r.Context()
+	q.Scheme, q.Remote, q.Local, q.TLS, q.Context = "http", c.peer.Remote, c.peer.Local, c.peer.TLS, x.ctx
 	if q.TLS != nil {
 		q.Scheme = "https"
 	}
@@ -65,6 +68,7 @@ func (x *exchange) prepare(r *http.Request) *refusal {
 		return nil
 	}
 	q.ContentLength = r.ContentLength
+	_ = x.w.ctl.EnableFullDuplex() // or else HTTP/1.1 reads the body before it answers
 	x.body = newRequestBody(x, r)
 	q.Body = x.body
 	q.ExpectContinue = x.major == 1 && r.ProtoMinor == 1 && len(r.Header["Expect"]) > 0
@@ -181,10 +185,10 @@ func (x *exchange) conclude(panicked bool) bool {
 	default:
 		_ = w.Finish(nil)
 	}
-	if x.body != nil {
-		x.body.end()
+	if x.body != nil && !x.body.end() && x.major == 1 && w.err == nil {
+		x.body.drain(x)
 	}
-	if w.err != nil && x.q.Context != nil && x.q.Context.Err() != nil {
+	if w.err != nil && x.ctx.Err() != nil {
 		x.s.aborted.Add(1)
 	}
 	if x.major == 1 {

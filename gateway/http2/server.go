@@ -19,7 +19,8 @@ import (
 type Server struct {
 	h         message.Handler
 	c         ServerConfig
-	h2, h1    *http.Server // h1 speaks both where plain connections may
+	h2, h1    *http.Server
+	both      *http.Server // for plain connections that may speak either
 	exchanges sync.Pool
 	buffers   sync.Pool
 
@@ -47,7 +48,8 @@ func NewServer(h message.Handler, c ServerConfig) *Server {
 		s.refused[code] = new(atomic.Uint64)
 	}
 	s.h2 = s.engine(false, true)
-	s.h1 = s.engine(true, c.H2C)
+	s.h1 = s.engine(true, false)
+	s.both = s.engine(true, true)
 	return s
 }
 
@@ -91,19 +93,12 @@ func (s *Server) engine(h1, h2c bool) *http.Server {
 // from ctx, but do not end with it.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn, p Peer) {
 	s.accepted.Add(1)
-	eng, frames := s.h1, s.c.H2C
-	switch {
-	case p.TLS != nil:
-		if frames = p.TLS.NegotiatedProtocol == "h2"; frames {
-			eng = s.h2
-		}
-	case !s.c.HTTP1:
-		eng = s.h2
-	}
-	if eng == s.h1 && !s.c.HTTP1 || eng == s.h2 && p.TLS == nil && !s.c.H2C {
+	eng := s.choose(p.TLS)
+	if eng == nil {
 		_ = nc.Close()
 		return
 	}
+	frames := eng != s.h1
 	if frames && p.TLS != nil && weak(p.TLS) {
 		_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
 		_, _ = nc.Write(append([]byte{0, 0, 0, frameSettings, 0, 0, 0, 0, 0}, goAway(0, codeInadequate)...))
@@ -132,6 +127,19 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn, p Peer) {
 		s.gone = make(chan struct{})
 	}
 	s.mu.Unlock()
+}
+
+// choose returns the server for a connection, nil where there is none.
+func (s *Server) choose(t *tls.ConnectionState) *http.Server {
+	switch {
+	case t != nil && t.NegotiatedProtocol == "h2", t == nil && s.c.H2C && !s.c.HTTP1:
+		return s.h2
+	case !s.c.HTTP1:
+		return nil
+	case t == nil && s.c.H2C:
+		return s.both
+	}
+	return s.h1
 }
 
 // weak tells whether HTTP/2 may not be spoken over the connection (RFC 9113, 9.2):
@@ -164,11 +172,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.down = true
 	s.mu.Unlock()
 	drain, stop := context.WithCancel(ctx)
-	var both sync.WaitGroup
-	for _, e := range []*http.Server{s.h2, s.h1} {
-		both.Go(func() { _ = e.Shutdown(drain) })
+	var drained sync.WaitGroup
+	for _, e := range []*http.Server{s.h2, s.h1, s.both} {
+		drained.Go(func() { _ = e.Shutdown(drain) })
 	}
-	defer both.Wait()
+	defer drained.Wait()
 	defer stop()
 	for cut := false; ; {
 		s.mu.Lock()

@@ -11,6 +11,12 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/message"
 )
 
+// What an HTTP/1.1 client may still send, and how long, of a body that nobody read.
+const (
+	drainBytes = 64 << 10
+	drainTime  = 5 * time.Second
+)
+
 // Errors of reading a request's body.
 var (
 	errUnread  = errors.New("the exchange is over")
@@ -24,6 +30,7 @@ type requestBody struct {
 	mu       sync.Mutex // of reading
 	x        *exchange  // nil after the exchange
 	r        *http.Request
+	done     bool       // it was read to its end
 	reading  atomic.Bool
 	over     atomic.Bool
 	received atomic.Int64 // bytes that were read
@@ -61,8 +68,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.paced(p)
 	b.received.Add(int64(n))
 	switch {
-	case b.over.Load(), err == nil:
+	case err == nil:
 	case err == io.EOF:
+		b.done = true
 		if !b.trailer() {
 			return n, errTrailer
 		}
@@ -112,18 +120,34 @@ func (b *requestBody) trailer() bool {
 	return true
 }
 
-// end takes the body from whoever still reads it.
-func (b *requestBody) end() {
+// end takes the body from whoever still reads it, and tells whether it was read to
+// its end.
+func (b *requestBody) end() bool {
 	b.over.Store(true)
 	if b.reading.Load() {
 		if b.x.major == 1 {
 			b.x.c.dead.Store(true)
-			_ = b.x.w.ctl.SetReadDeadline(time.Unix(1, 0))
+			_ = b.x.w.ctl.SetReadDeadline(time.Unix(pastTime, 0))
 		} else {
 			_ = b.r.Body.Close()
 		}
 	}
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.x = nil
-	b.mu.Unlock()
+	return b.done
+}
+
+// drain reads and throws away what is left of an HTTP/1.1 body, when it is little,
+// or else lets the connection end. net/http would do it too late: with full duplex
+// it then reads twice at once.
+func (b *requestBody) drain(x *exchange) {
+	if x.c.dead.Load() || x.q.ExpectContinue && b.Received() == 0 {
+		x.c.dead.Store(true)
+		return
+	}
+	_ = x.w.ctl.SetReadDeadline(time.Now().Add(drainTime))
+	if _, err := io.CopyN(io.Discard, b.r.Body, drainBytes); err != io.EOF {
+		x.c.dead.Store(true)
+	}
 }

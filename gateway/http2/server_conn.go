@@ -90,7 +90,11 @@ func (c *conn) cut() { _ = c.Close() }
 
 // reset makes the close that follows tell the client that something is missing.
 func (c *conn) reset() {
-	if t, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
+	nc := c.Conn
+	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = t.NetConn() // crypto/tls
+	}
+	if t, ok := nc.(interface{ SetLinger(int) error }); ok {
 		_ = t.SetLinger(0)
 	}
 }

@@ -214,15 +214,18 @@ func (w *watch) sent(p []byte) {
 		case frameData:
 			w.earned.Add(int64(w.w.size()) + 256)
 		case frameReset:
-			if w.w.code() != 0 { // NO_ERROR ends an upload that nobody needs
+			// NO_ERROR ends an upload that nobody needs, INTERNAL_ERROR is of our own making
+			if c := w.w.code(); c != codeNo && c != codeInternal {
 				w.made.Add(1)
 			}
 		}
 	}
 }
 
-// The error codes of a goodbye (RFC 9113, 7).
+// Error codes (RFC 9113, 7).
 const (
+	codeNo         = 0x0
+	codeInternal   = 0x2
 	codeCalm       = 0xb // ENHANCE_YOUR_CALM
 	codeInadequate = 0xc // INADEQUATE_SECURITY
 )

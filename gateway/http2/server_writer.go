@@ -118,7 +118,7 @@ func (w *writer) Informational(status int, h *message.Header) error {
 	w.rw.WriteHeader(status)
 	w.g.disarm()
 	clear(to)
-	if err := w.x.q.Context.Err(); err != nil {
+	if err := w.x.ctx.Err(); err != nil {
 		return w.fail(err)
 	}
 	return nil
@@ -151,7 +151,8 @@ func (w *writer) WriteHead(r *message.Response) error {
 	switch {
 	case w.head, r.Status == http.StatusNoContent, r.Status == http.StatusNotModified:
 		w.mode, w.left = writeNone, 0
-		if r.Status == http.StatusNoContent {
+		// with 304 it may be left out, and HTTP/2 clients take it for that of a body
+		if r.Status == http.StatusNoContent || r.Status == http.StatusNotModified && w.x.major == 2 {
 			w.length = -1
 		}
 	case r.Status == http.StatusResetContent:

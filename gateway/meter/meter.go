@@ -71,9 +71,17 @@ type work struct {
 // Observe records one exchange, as its API wants it.
 func (m *Meter) Observe(x *filter.Exchange, o Outcome) {
 	defer m.guard(x)
+	if w := m.record(x, o); w != nil {
+		m.o.Spool.Add(&w.Record)
+		m.give(w)
+	}
+}
+
+// record makes the record of an exchange; nil where none is wanted.
+func (m *Meter) record(x *filter.Exchange, o Outcome) *work {
 	r := o.Chain.Recording()
 	if o.Chain != nil && (r == nil || r.Off()) {
-		return
+		return nil
 	}
 	w := m.take()
 	w.call(x, o)
@@ -102,8 +110,7 @@ func (m *Meter) Observe(x *filter.Exchange, o Outcome) {
 	if !w.Flags.Has(record.CountOnly) {
 		w.Client = m.address(x, mode)
 	}
-	m.o.Spool.Add(&w.Record)
-	m.give(w)
+	return w
 }
 
 func (m *Meter) take() *work {

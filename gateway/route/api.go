@@ -24,6 +24,7 @@ type API struct {
 	Definition *apidef.Definition
 	Chain      *chain.Chain // for requests that match no endpoint
 	Forwarder  filter.Forwarder
+	Secure     bool // callers who did not come by https are redirected there
 
 	exact     bool
 	allowList bool

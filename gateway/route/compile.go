@@ -228,6 +228,7 @@ func (c *Compiler) compile(it Item) (made *API, found []fault.Problem) {
 		Facts:      filter.API{Org: it.Org, ID: it.ID, Name: d.Name, ListenPath: d.Listen.Path, Strip: d.Listen.StripPath()},
 		SHA:        it.SHA,
 		Definition: d,
+		Secure:     d.Listen.RedirectHTTP,
 		exact:      d.Listen.Match.OrDefault() == apidef.Exact,
 		allowList:  d.AllowList,
 		keepSlash:  d.Listen.EncodedSlash.OrDefault() == apidef.EncodedKeep,

@@ -39,6 +39,11 @@ func (c *Counters) Observe(_ *filter.Exchange, o Outcome) {
 	}
 }
 
+// Keep counts an exchange that became a tunnel when the tunnel ends.
+func (c *Counters) Keep(*filter.Exchange, Outcome) func(Outcome) {
+	return func(o Outcome) { c.Observe(nil, o) }
+}
+
 // Counts is a reading of Counters.
 type Counts struct {
 	Status  map[int]uint64           // by status; 499 is a client that went away

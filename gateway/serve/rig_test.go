@@ -59,6 +59,23 @@ func (o *observer) Observe(x *filter.Exchange, out serve.Outcome) {
 	if o.Counters.Observe(x, out); o.quiet {
 		return
 	}
+	o.note(look(x, out))
+}
+
+// Keep looks at a tunnel's exchange at once and notes it at the end.
+func (o *observer) Keep(x *filter.Exchange, out serve.Outcome) func(serve.Outcome) {
+	s := look(x, out)
+	return func(end serve.Outcome) {
+		o.Counters.Observe(nil, end)
+		end.Chain, end.Generation = s.Chain, s.Generation
+		s.Outcome = end
+		if !o.quiet {
+			o.note(s)
+		}
+	}
+}
+
+func look(x *filter.Exchange, out serve.Outcome) seen {
 	s := seen{Outcome: out, id: strings.Clone(x.ID)}
 	if x.API != nil {
 		s.api = x.API.ID
@@ -73,6 +90,10 @@ func (o *observer) Observe(x *filter.Exchange, out serve.Outcome) {
 		s.origin = x.Response.Header.Get("X-Origin")
 		s.origin = strings.Clone(s.origin)
 	}
+	return s
+}
+
+func (o *observer) note(s seen) {
 	o.mu.Lock()
 	o.list = append(o.list, s)
 	o.mu.Unlock()
@@ -118,17 +139,23 @@ func (fixed) Hints() <-chan struct{} { return nil }
 
 // newRig serves definitions (JSON by id). More filters may be put into the order.
 func newRig(t testing.TB, defs map[string]string, more ...filter.Spec) *rig {
+	return newRigWith(t, serve.Options{}, defs, more...)
+}
+
+// newRigWith is newRig with further options of the handler.
+func newRigWith(t testing.TB, o serve.Options, defs map[string]string, more ...filter.Spec) *rig {
 	t.Helper()
 	r := &rig{t: t, world: route.NewWorld(), log: &lockedLog{}, seen: &observer{Counters: serve.NewCounters([]time.Duration{time.Millisecond, time.Minute})}}
 	log := slog.New(slog.NewTextHandler(r.log, nil))
 	clock := http1.NewClock()
 	ups := upstream.NewManager(clock)
-	order := append(chain.Order(chain.Deps{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}), more...)
+	order := append(chain.Order(chain.Deps{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.9/32")}}), more...)
 	unmatched, problems := chain.Unmatched(chain.Order(chain.Deps{}))
 	if unmatched == nil {
 		t.Fatal(problems)
 	}
-	r.handler = serve.New(serve.Options{World: r.world, Unmatched: unmatched, Node: &filter.Node{ID: "n", Name: "gw"}, Observer: r.seen, Log: log})
+	o.World, o.Unmatched, o.Node, o.Observer, o.Log = r.world, unmatched, &filter.Node{ID: "n", Name: "gw"}, r.seen, log
+	r.handler = serve.New(o)
 	r.server = http1.NewServer(r.handler, http1.ServerConfig{Clock: clock, Log: log})
 
 	u := &route.Update{State: route.State{Epoch: 1, Generation: 1, Root: "r", Origin: "dir"}, Full: true}

@@ -260,7 +260,7 @@ func echoTunnel(t *testing.T, greeting string) *http1test.Origin {
 		if !head(r) {
 			return
 		}
-		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX-Origin: yes\r\n\r\n"+greeting)
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: lines\r\nX-Origin: yes\r\n\r\n"+greeting)
 		for {
 			line, err := r.ReadString('\n')
 			if err != nil {
@@ -272,7 +272,7 @@ func echoTunnel(t *testing.T, greeting string) *http1test.Origin {
 	})
 }
 
-const upgrade = "GET /a/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+const upgrade = "GET /a/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n"
 
 func wantLine(t *testing.T, c *http1test.Client, want string) {
 	t.Helper()
@@ -287,7 +287,7 @@ func TestATunnelPassesBytesBothWaysAndHalfCloses(t *testing.T) {
 	c := http1test.Dial(t, r.addr)
 	c.Send(upgrade + "early\n") // behind the head, before the 101
 	resp := c.MustRead("GET")
-	if resp.Status != 101 || resp.Header.Get("Upgrade") != "websocket" || resp.Header.Get("X-Origin") != "yes" || resp.Header.Get("X-Out") != "seen" {
+	if resp.Status != 101 || resp.Header.Get("Upgrade") != "lines" || resp.Header.Get("X-Origin") != "yes" || resp.Header.Get("X-Out") != "seen" {
 		t.Fatalf("%+v", resp)
 	}
 	wantLine(t, c, "hello\n")

@@ -32,14 +32,14 @@ func (b *buffers) put(v *[bufferSize]byte) { b.p.Put(v) }
 // completed is replaced by an error answer as long as nothing of it left, and ends
 // so that the client can tell after that. The chain c took the response back
 // through its first entered filters.
-func (h *Handler) write(w message.Writer, x *filter.Exchange, c *chain.Chain, entered int) Outcome {
+func (h *Handler) write(w message.Writer, x *filter.Exchange, c *chain.Chain, entered int) (Outcome, *switched) {
 	resp := x.Response
 	if x.Request.Abort.Fired() || x.Refusal != nil && x.Refusal.Status == upstream.StatusClientClosed {
 		w.Fail()
-		return Outcome{Status: upstream.StatusClientClosed, Aborted: true}
+		return Outcome{Status: upstream.StatusClientClosed, Aborted: true}, nil
 	}
 	if resp.Status == http.StatusSwitchingProtocols && resp.Tunnel != nil {
-		return h.tunnel(w, x)
+		return h.switchOver(w, x)
 	}
 	out := Outcome{Status: resp.Status}
 	err := w.WriteHead(resp)
@@ -66,7 +66,7 @@ func (h *Handler) write(w message.Writer, x *filter.Exchange, c *chain.Chain, en
 		}
 		w.Fail()
 	}
-	return out
+	return out, nil
 }
 
 // copy streams the body. One that comes from the engine writes itself: without a

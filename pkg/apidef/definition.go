@@ -72,6 +72,10 @@ type Listen struct {
 	TrailingSlash TrailingSlash `json:"trailingSlash,omitempty"`
 	// EncodedSlash is reject or keep: what to do with %2F in the path. Default: reject.
 	EncodedSlash EncodedSlash `json:"encodedSlash,omitempty"`
+	// RedirectHTTP sends callers who did not come by https to the same host, path and
+	// query there, with 308 and before authentication. What trusted proxies say of the
+	// caller's scheme is believed. Default: false.
+	RedirectHTTP bool `json:"redirectHttp,omitempty"`
 }
 
 // Match is how a listen path is compared.

@@ -44,7 +44,7 @@ func TestDecodeTakesTheLanguageAndRefusesTheRest(t *testing.T) {
 		`{"lisen":{}}`:                                                "/lisen unknown_field listen",
 		`{"listen":{"domain":[]}}`:                                    "/listen/domain unknown_field domains",
 		`{"upstream":{"timeout":{}}}`:                                 "/upstream/timeout unknown_field timeouts",
-		`{"listen":{"redirectHttp":true}}`:                            "/listen/redirectHttp not_available ",
+		`{"listen":{"protocols":["http"]}}`:                           "/listen/protocols not_available ",
 		`{"upstream":{"retry":{}}}`:                                   "/upstream/retry not_available ",
 		`{"upstream":{"targets":[{"url":"http://a","backup":true}]}}`: "/upstream/targets/0/backup not_available ",
 		`{"pools":{}}`:                                                "/pools not_available ",

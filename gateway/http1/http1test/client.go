@@ -37,6 +37,11 @@ func Dial(t testing.TB, addr string) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return Use(t, c)
+}
+
+// Use makes a client of a connection, which is closed with the test.
+func Use(t testing.TB, c net.Conn) *Client {
 	t.Cleanup(func() { _ = c.Close() })
 	return &Client{t: t, c: c, r: bufio.NewReader(c)}
 }

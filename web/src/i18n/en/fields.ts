@@ -35,6 +35,8 @@ export const fields = {
   'listen.encodedSlash': 'Encoded slash (%2F)',
   'listen.encodedSlash=reject': 'Refuse with 400',
   'listen.encodedSlash=keep': 'Forward as it is',
+  'listen.redirectHttp': 'Redirect http to https',
+  'listen.redirectHttp?': 'Callers who did not come by https get 308 to the same address there, before authentication.',
   upstream: 'Upstream',
   'upstream.targets': 'Targets',
   'upstream.targets?': 'Servers that are called in turn, by weight.',
