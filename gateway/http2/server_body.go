@@ -30,7 +30,7 @@ type requestBody struct {
 	mu       sync.Mutex // of reading
 	x        *exchange  // nil after the exchange
 	r        *http.Request
-	done     bool       // it was read to its end
+	done     bool // it was read to its end
 	reading  atomic.Bool
 	over     atomic.Bool
 	received atomic.Int64 // bytes that were read
