@@ -24,13 +24,26 @@ func scenarios() []scenario {
 		{"C42 patterns", patterns},
 		{"C44 one form of a path", oneForm},
 		{"D04 D05 trusted chains", trustedChains},
+		{"D06 PROXY headers", proxyHeaders},
 		{"D10 error pages", errorPages},
+		{"E09 B09 E12 strange requests over HTTP/2", strangeRequests},
+		{"E02 E03 E04 E06 floods", flooded},
+		{"E05 E07 E08 E10 bounds", bounds2},
+		{"E11 drain", drained},
+		{"E13 prior knowledge", priorKnowledge},
+		{"F01 F02 old TLS and unknown names", oldTLS},
+		{"F04 a new certificate", newCertificate},
+		{"F05 an upstream that nobody vouches for", strangeUpstream},
 	}
 }
 
 // waived are lines that do not apply, each with the reason.
 func waived() map[string]string {
 	return map[string]string{
+		"B05": "does not apply: no API can ask for client certificates yet, so no host has a policy that another name could go round",
+		"E01": "does not apply: h2spec is a suite of its own, run against TLS and h2c listeners",
+		"F03": "does not apply: listeners ask for no client certificates yet",
+		"F06": "does not apply: without client certificates a resumed session skips nothing; certs tests that a ticket resumes under its own server name only",
 		"E14": "does not apply: there is no HTTP/3 listener",
 	}
 }
