@@ -295,6 +295,7 @@ func TestAwkwardRequestsThatAreGood(t *testing.T) {
 			"A30 h2c", get + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n\r\n", "GET",
 			"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
 		},
+		{"A30 HTTP2-Settings that nobody names", get + "HTTP2-Settings: AAA\r\n\r\n", "GET", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"},
 		{"B03 absolute-form", "GET http://H/a?b HTTP/1.1\r\nHost: h:80\r\n\r\n", "GET", "GET /a?b HTTP/1.1\r\nHost: h:80\r\n\r\n"},
 		{"B03 absolute-form, no path", "GET http://h?b HTTP/1.1\r\nHost: h\r\n\r\n", "GET", "GET /?b HTTP/1.1\r\nHost: h\r\n\r\n"},
 		{"B02 IPv6", "GET / HTTP/1.1\r\nHost: [::A]:8080\r\n\r\n", "GET", "GET / HTTP/1.1\r\nHost: [::a]:8080\r\n\r\n"},

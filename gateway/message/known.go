@@ -16,6 +16,7 @@ const (
 	Expect
 	Forwarded
 	Host
+	HTTP2Settings
 	KeepAlive
 	Location
 	Origin
@@ -42,7 +43,7 @@ const (
 func knownNames() [numKnown]string {
 	return [numKnown]string{
 		"", "authorization", "cache-control", "connection", "content-length", "content-type", "cookie", "date",
-		"expect", "forwarded", "host", "keep-alive", "location", "origin", "proxy-authenticate",
+		"expect", "forwarded", "host", "http2-settings", "keep-alive", "location", "origin", "proxy-authenticate",
 		"proxy-authorization", "proxy-connection", "set-cookie", "te", "trailer", "transfer-encoding",
 		"upgrade", "user-agent", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
 		"x-forwarded-proto", "x-real-ip", "x-request-id",
@@ -125,6 +126,9 @@ func KnownName(name string) Known {
 		}
 		return try(CacheControl, "cache-control")
 	case 14:
+		if c == 'h' {
+			return try(HTTP2Settings, "http2-settings")
+		}
 		return try(ContentLength, "content-length")
 	case 15:
 		return try(XForwardedFor, "x-forwarded-for")
@@ -168,10 +172,10 @@ func EqualFold(a, b string) bool {
 }
 
 // HopByHop tells whether a field belongs to one connection only and is never
-// forwarded (RFC 9110, 7.6.1).
+// forwarded (RFC 9110, 7.6.1; HTTP2-Settings by RFC 7540, 3.2.1).
 func (k Known) HopByHop() bool {
 	switch k {
-	case Connection, KeepAlive, ProxyAuthenticate, ProxyAuthorization, ProxyConnection, TE, Trailer, TransferEncoding, Upgrade:
+	case Connection, HTTP2Settings, KeepAlive, ProxyAuthenticate, ProxyAuthorization, ProxyConnection, TE, Trailer, TransferEncoding, Upgrade:
 		return true
 	}
 	return false

@@ -11,7 +11,7 @@ func (f *Field) TrailerForbidden() bool {
 	for _, n := range [...]string{
 		"content-encoding", "content-range", "range", "max-forwards", "pragma", "if-match",
 		"if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "www-authenticate", "age", "expires",
-		"retry-after", "vary", "http2-settings", "keep-alive",
+		"retry-after", "vary",
 	} {
 		if EqualFold(n, f.Name) {
 			return true

@@ -102,8 +102,11 @@ func rewrite(path string) (string, error) {
 		if !ok {
 			return "", badPath("path.escape", "%% in a path must be followed by two hexadecimal digits")
 		}
-		if err := refused(path, i, v); err != nil {
-			return "", err
+		switch {
+		case v < ' ' || v == 0x7f:
+			return "", badPath("path.control", "an encoded control character may not stand in a path")
+		case v == '\\':
+			return "", badPath("path.backslash", "a backslash may not stand in a path")
 		}
 		if unreserved(v) {
 			out = append(out, v)
@@ -113,25 +116,30 @@ func rewrite(path string) (string, error) {
 		}
 		i += 2
 	}
+	if doublyEncoded(out) {
+		return "", badPath("path.double_encoding", "a doubly encoded dot, slash, space, control character or percent sign may not stand in a path")
+	}
 	if high && !utf8Escapes(out) {
 		return "", badPath("path.encoding", "escapes in a path must be UTF-8")
 	}
 	return segments(string(out))
 }
 
-// refused tells what is wrong with the escape of v at path[i:].
-func refused(path string, i int, v byte) error {
-	switch {
-	case v < ' ' || v == 0x7f:
-		return badPath("path.control", "an encoded control character may not stand in a path")
-	case v == '\\':
-		return badPath("path.backslash", "a backslash may not stand in a path")
-	case v == '%' && i+4 < len(path):
-		if w, ok := hexPair(path[i+3], path[i+4]); ok && (w == '.' || w == '/' || w == '\\' || w == '%') {
-			return badPath("path.double_encoding", "a doubly encoded dot, slash or percent sign may not stand in a path")
+// doublyEncoded tells whether a path, its unreserved characters decoded, holds
+// an encoded percent sign that would make a dot, a separator, white space, a
+// control character or another percent sign of what follows it, once more
+// decoded. It looks at the decoded form, since "%25%32%65" is "%252e".
+func doublyEncoded(p []byte) bool {
+	for i := 0; i+4 < len(p); i++ {
+		if p[i] != '%' || p[i+1] != '2' || p[i+2] != '5' {
+			continue
+		}
+		v, ok := hexPair(p[i+3], p[i+4])
+		if ok && (v <= ' ' || v == 0x7f || v == '.' || v == '/' || v == '\\' || v == '%') {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // segments merges slashes, removes dot segments and refuses segments that

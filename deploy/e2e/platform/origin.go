@@ -3,12 +3,15 @@ package platform
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 )
 
 // Arrived is one whole request as it reached an Origin.
@@ -29,6 +32,14 @@ func (a Arrived) Field(name string) string {
 	return ""
 }
 
+// Catch is what reached an Origin in some time.
+type Catch struct {
+	Arrived []Arrived // whole requests
+	Bytes   int       // all bytes, also of what was not whole
+	Faults  []string  // what was not in canonical form
+	Broken  []string  // requests that broke off
+}
+
 // Origin is a raw backend for hostile requests: it takes nothing but the canonical form of HTTP/1.1,
 // records every byte, and answers with method and target.
 type Origin struct {
@@ -37,10 +48,11 @@ type Origin struct {
 	listener net.Listener
 	work     sync.WaitGroup
 	mu       sync.Mutex
-	conns    map[net.Conn]bool
-	bytes    int
-	arrived  []Arrived
-	faults   []string
+	conns    map[net.Conn]*counted
+	catch    Catch
+	gate     int           // requests to wait for
+	waiting  int           // requests that wait
+	open     chan struct{} // closed when they are there
 }
 
 // NewOrigin starts an origin on a free port.
@@ -49,17 +61,18 @@ func NewOrigin() (*Origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Origin{URL: "http://" + l.Addr().String(), listener: l, conns: map[net.Conn]bool{}}
+	o := &Origin{URL: "http://" + l.Addr().String(), listener: l, conns: map[net.Conn]*counted{}}
 	o.work.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
+			n := &counted{Conn: c, o: o}
 			o.mu.Lock()
-			o.conns[c] = true
+			o.conns[c] = n
 			o.mu.Unlock()
-			o.work.Go(func() { o.serve(c) })
+			o.work.Go(func() { o.serve(n) })
 		}
 	})
 	return o, nil
@@ -76,37 +89,89 @@ func (o *Origin) Close() {
 	o.work.Wait()
 }
 
-// Take returns what arrived since the last Take: whole requests, all bytes, and what was not in
-// canonical form.
-func (o *Origin) Take() (arrived []Arrived, bytes int, faults []string) {
+// Take returns what arrived since the last Take.
+func (o *Origin) Take() Catch {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	arrived, bytes, faults = o.arrived, o.bytes, o.faults
-	o.arrived, o.bytes, o.faults = nil, 0, nil
-	return arrived, bytes, faults
+	c := o.catch
+	o.catch = Catch{}
+	return c
 }
 
-func (o *Origin) serve(c net.Conn) {
+// Open is the number of open connections.
+func (o *Origin) Open() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.conns)
+}
+
+// Settled tells whether every open connection stands between two requests.
+func (o *Origin) Settled() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range o.conns {
+		if c.pending > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Hold keeps the answers of the next n requests back until all of them are there, so that each has a
+// connection of its own. At most one may be under way.
+func (o *Origin) Hold(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.gate, o.waiting, o.open = n, 0, make(chan struct{})
+}
+
+// pass waits at the gate.
+func (o *Origin) pass() {
+	o.mu.Lock()
+	open := o.open
+	if open == nil {
+		o.mu.Unlock()
+		return
+	}
+	if o.waiting++; o.waiting == o.gate {
+		close(open)
+		o.open = nil
+	}
+	o.mu.Unlock()
+	select {
+	case <-open:
+	case <-time.After(10 * time.Second): // those that are missing are missed by the test
+	}
+}
+
+func (o *Origin) serve(c *counted) {
 	defer func() {
 		_ = c.Close()
 		o.mu.Lock()
-		delete(o.conns, c)
+		delete(o.conns, c.Conn)
 		o.mu.Unlock()
 	}()
-	in := bufio.NewReader(&counted{c, o})
+	in := bufio.NewReader(c)
 	for {
 		a, err := readArrived(in)
-		if err != nil {
-			if err != io.EOF {
-				o.mu.Lock()
-				o.faults = append(o.faults, fmt.Sprintf("%v after %q", err, a.Raw))
-				o.mu.Unlock()
+		o.mu.Lock()
+		switch {
+		case err == io.EOF:
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET):
+			if len(a.Raw) > 0 { // a reset between two requests is an end like another
+				o.catch.Broken = append(o.catch.Broken, fmt.Sprintf("%v after %q", err, a.Raw))
 			}
+		case err != nil:
+			o.catch.Faults = append(o.catch.Faults, fmt.Sprintf("%v after %q", err, a.Raw))
+		default:
+			o.catch.Arrived = append(o.catch.Arrived, a)
+			c.pending = in.Buffered()
+		}
+		o.mu.Unlock()
+		if err != nil {
 			return
 		}
-		o.mu.Lock()
-		o.arrived = append(o.arrived, a)
-		o.mu.Unlock()
+		o.pass()
 		said := a.Method + " " + a.Target
 		head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(said))
 		if a.Method == "HEAD" {
@@ -120,14 +185,16 @@ func (o *Origin) serve(c net.Conn) {
 
 type counted struct {
 	net.Conn
-	o *Origin
+	o       *Origin
+	pending int // bytes of the request that has begun
 }
 
 // Read counts what comes.
 func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.o.mu.Lock()
-	c.o.bytes += n
+	c.o.catch.Bytes += n
+	c.pending += n
 	c.o.mu.Unlock()
 	return n, err
 }
@@ -148,7 +215,7 @@ func readArrived(in *bufio.Reader) (a Arrived, err error) {
 	}
 	first, err := line()
 	if err != nil {
-		if len(a.Raw) == 0 {
+		if len(a.Raw) == 0 && err == io.EOF {
 			return a, io.EOF
 		}
 		return a, fmt.Errorf("a broken-off request: %w", err)

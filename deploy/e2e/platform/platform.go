@@ -108,6 +108,12 @@ func Start(ctx context.Context, o Options) (_ *Platform, err error) {
 
 // AddGateway starts one more gateway.
 func (p *Platform) AddGateway(ctx context.Context, group string) (*Service, error) {
+	return p.AddGatewayWith(ctx, group, nil)
+}
+
+// AddGatewayWith is AddGateway with settings that only this one has, such as
+// SLUICE_GATEWAY_TRUSTED_PROXIES; they win over those of all.
+func (p *Platform) AddGatewayWith(ctx context.Context, group string, set map[string]string) (*Service, error) {
 	name := fmt.Sprintf("gateway-%d", len(p.Gateways)+1)
 	dir := filepath.Join(p.o.Dir, name)
 	if err := p.Keys.SaveNode(filepath.Join(dir, "keys")); err != nil {
@@ -116,6 +122,9 @@ func (p *Platform) AddGateway(ctx context.Context, group string) (*Service, erro
 	s := newService("gateway", name, p.o.Dir, Binary("sluice-gateway"), p.env("gateway", map[string]string{
 		"DATA": dir, "GROUP": group, "NAME": name, "LISTEN_ADDRESS": "127.0.0.1:0", "ADMIN_ADDRESS": "127.0.0.1:0", "SHUTDOWN_TIMEOUT": "2s",
 	}))
+	for name, value := range set { // the last of two settings counts
+		s.Env = append(s.Env, name+"="+value)
+	}
 	p.Gateways = append(p.Gateways, s)
 	return s, s.Start(ctx)
 }

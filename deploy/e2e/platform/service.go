@@ -84,6 +84,9 @@ func (s *Service) keepAddress() {
 // Addr is host:port of URL.
 func (s *Service) Addr() string { return strings.TrimPrefix(s.URL, "http://") }
 
+// Listener is host:port of a listener by its name in the log, or "" while it does not listen.
+func (s *Service) Listener(name string) string { return s.log.address(name) }
+
 // State is what a gateway says of its configuration.
 type State struct {
 	Epoch, Generation int64
