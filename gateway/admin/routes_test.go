@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/chain"
 	"github.com/sluice-gateway/sluice/gateway/http1"
 	"github.com/sluice-gateway/sluice/gateway/route"
+	"github.com/sluice-gateway/sluice/gateway/serve/tunnel"
 	"github.com/sluice-gateway/sluice/gateway/upstream"
 	"github.com/sluice-gateway/sluice/pkg/httpd"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
@@ -130,5 +132,48 @@ func TestStateListsWhatIsRoutedInOrder(t *testing.T) {
 	}
 	if !strings.Contains(body, `"domains":[]`) {
 		t.Errorf("an API for any host has no list: %s", body)
+	}
+}
+
+func TestTheStateListsTunnels(t *testing.T) {
+	set := tunnel.NewSet(tunnel.Limits{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	var ends [4]net.Conn
+	for i := 0; i < 4; i += 2 {
+		if ends[i], err = net.Dial("tcp", l.Addr().String()); err != nil {
+			t.Fatal(err)
+		}
+		if ends[i+1], err = l.Accept(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		set.Run(tunnel.Ends{Client: ends[0], Upstream: ends[2], Name: "orders", Address: "192.0.2.7", Protocol: "websocket", FromClient: []byte("12345")})
+		close(done)
+	}()
+	h := admin.Routes(httpd.NewHealth("gateway", "1.2.3", "gw-1"), http.NotFoundHandler(), route.NewWorld(), tunnel.NewSet(tunnel.Limits{}), set)
+	testenv.EventuallyNoError(t, 5*time.Second, func() error {
+		var s admin.State
+		_, text := ask(h, "/state")
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			return err
+		}
+		open := s.Tunnels.Open
+		if s.Tunnels.Total != 1 || s.Tunnels.Counts["orders"] != 1 || len(open) != 1 || open[0].Client != "192.0.2.7" || open[0].Protocol != "websocket" || open[0].BytesIn != 5 || open[0].Since.IsZero() {
+			return errors.New(text)
+		}
+		return nil
+	})
+	for _, c := range ends {
+		_ = c.Close()
+	}
+	<-done
+	if _, text := ask(h, "/state"); !strings.Contains(text, `"tunnels":{"total":0,"counts":{},"open":[]}`) {
+		t.Error(text)
 	}
 }

@@ -33,7 +33,8 @@ type Set struct {
 	mu     sync.Mutex
 	open   map[*tunnel]struct{}
 	empty  chan struct{} // closed when the last one ends; nil while there is none
-	closed bool
+	closed bool          // a stop began
+	cut    bool          // and its time is over
 }
 
 // NewSet makes an empty set.
@@ -53,7 +54,7 @@ func (s *Set) giveBack(b *[bufferSize]byte) { s.buffers.Put(b) }
 
 // Run passes bytes between two connections until both directions have ended, one
 // breaks, a limit is reached or the set is shut down, and closes them. After a
-// Shutdown began it closes them at once. It uses the caller's goroutine and one more.
+// Shutdown began a WebSocket is told so, and others are closed at once. It uses the caller's goroutine and one more.
 func (s *Set) Run(e Ends) Result {
 	t := &tunnel{s: s, name: e.Name, address: e.Address, protocol: e.Protocol, since: time.Now(), ws: e.WebSocket}
 	t.up.prepare(t, e.Client, e.Upstream, e.FromClient, true)
@@ -82,7 +83,10 @@ func (s *Set) add(t *tunnel) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return false
+		if !t.ws || s.cut {
+			return false
+		}
+		t.end(Drained, time.Now().Add(s.limits.Grace)) // its handshake was under way: it is told too
 	}
 	s.open[t] = struct{}{}
 	if s.empty == nil {
@@ -177,6 +181,13 @@ func (s *Set) Shutdown(ctx context.Context) {
 		return
 	case <-ctx.Done():
 	}
+	s.mu.Lock()
+	s.cut = true
+	list = list[:0]
+	for t := range s.open {
+		list = append(list, t)
+	}
+	s.mu.Unlock()
 	for _, t := range list {
 		t.end(Drained, time.Now())
 		t.cut()
