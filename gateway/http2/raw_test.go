@@ -65,9 +65,17 @@ func get(more ...string) []string {
 	return append([]string{":method: GET", ":scheme: http", ":authority: a.example", ":path: /"}, more...)
 }
 
-// headers writes a HEADERS frame; a connection that is gone is found by reading.
+// headers writes a HEADERS frame, and CONTINUATION where it must; a connection that
+// is gone is found by reading.
 func (r *raw) headers(id uint32, end bool, fields ...string) {
-	_ = r.fr.WriteHeaders(h2.HeadersFrameParam{StreamID: id, BlockFragment: r.block(fields...), EndStream: end, EndHeaders: true})
+	const most = 16 << 10
+	b := r.block(fields...)
+	n := min(len(b), most)
+	_ = r.fr.WriteHeaders(h2.HeadersFrameParam{StreamID: id, BlockFragment: b[:n], EndStream: end, EndHeaders: n == len(b)})
+	for b = b[n:]; len(b) > 0; b = b[n:] {
+		n = min(len(b), most)
+		_ = r.fr.WriteContinuation(id, n == len(b), b[:n])
+	}
 }
 
 // outcome reads until stream id is over and says how: "200 body", "reset CODE",

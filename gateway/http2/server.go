@@ -71,6 +71,7 @@ func (s *Server) engine(h1, h2c bool) *http.Server {
 		MaxHeaderBytes:    s.c.Head + slack,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          s.c.Streams,
+			MaxReadFrameSize:              16 << 10,
 			MaxReceiveBufferPerConnection: 1 << 20,
 			MaxReceiveBufferPerStream:     256 << 10,
 			SendPingTimeout:               s.c.IdleTimeout,
@@ -109,7 +110,7 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn, p Peer) {
 	s.mu.Lock()
 	if s.down {
 		s.mu.Unlock()
-		c.cut()
+		_ = c.Close()
 		return
 	}
 	s.conns[c] = struct{}{}
@@ -117,7 +118,7 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn, p Peer) {
 	f := &feed{c: c}
 	_ = eng.Serve(f) // ends at once, the connection having a goroutine then
 	if !f.done {
-		c.cut()
+		_ = c.Close()
 	}
 	c.wait()
 	s.mu.Lock()

@@ -85,8 +85,11 @@ func (c *conn) Close() error {
 	return err
 }
 
-// cut ends the connection whatever it does.
-func (c *conn) cut() { _ = c.Close() }
+// cut ends the connection whatever it does; net/http then closes it.
+func (c *conn) cut() {
+	c.cancel()
+	_ = c.Conn.Close()
+}
 
 // reset makes the close that follows tell the client that something is missing.
 func (c *conn) reset() {
@@ -123,6 +126,11 @@ func (c *conn) Write(p []byte) (int, error) {
 	defer c.watch.out.Unlock()
 	n, err := c.Conn.Write(p)
 	c.watch.sent(p[:n])
+	if err != nil && n == 0 && !c.watch.off.Load() {
+		// net/http goes on behind a frame that could not be written: until the
+		// connection is idle, which is too long for a client that takes nothing
+		c.cut()
+	}
 	return n, err
 }
 

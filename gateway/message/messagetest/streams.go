@@ -152,6 +152,9 @@ func streams(t *testing.T, start New) {
 			t.Error("it did not")
 		}
 	})
+}
+
+func bodies(t *testing.T, start New) {
 	t.Run("a body that nobody reads does not hold the answer back", func(t *testing.T) {
 		s := start(t, Func(func(w message.Writer, _ *message.Request) { _ = whole(w, "ok") }))
 		for range 3 {
@@ -219,6 +222,9 @@ func streams(t *testing.T, start New) {
 			t.Errorf("%q", b)
 		}
 	})
+}
+
+func crowd(t *testing.T, start New) {
 	t.Run("many at once", func(t *testing.T) {
 		s := start(t, Func(func(w message.Writer, r *message.Request) {
 			b, _ := io.ReadAll(r.Body)

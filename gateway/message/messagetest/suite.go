@@ -45,7 +45,11 @@ func Run(t *testing.T, start New) {
 	t.Run("requests", func(t *testing.T) { requests(t, start) })
 	t.Run("writer", func(t *testing.T) { writers(t, start) })
 	t.Run("ends", func(t *testing.T) { ends(t, start) })
+	t.Run("informational", func(t *testing.T) { informational(t, start) })
+	t.Run("recovery", func(t *testing.T) { recovery(t, start) })
 	t.Run("streams", func(t *testing.T) { streams(t, start) })
+	t.Run("bodies", func(t *testing.T) { bodies(t, start) })
+	t.Run("crowd", func(t *testing.T) { crowd(t, start) })
 }
 
 // reply is what a client got.
@@ -175,11 +179,7 @@ func responses(t *testing.T, start New) {
 			if len(got.Trailer) != len(tc.trailers) {
 				t.Errorf("trailers %v", got.Trailer)
 			}
-			for _, n := range tc.hasNot {
-				if v, ok := got.Header[n]; ok {
-					t.Errorf("%s is there: %q", n, v)
-				}
-			}
+			lacks(t, got.Header, tc.hasNot)
 		})
 	}
 }
@@ -190,6 +190,15 @@ func compare(t *testing.T, what string, h http.Header, want []string) {
 		n, v, _ := strings.Cut(w, ": ")
 		if got := strings.Join(h[n], ", "); got != v {
 			t.Errorf("%s %s is %q, want %q", what, n, got, v)
+		}
+	}
+}
+
+func lacks(t *testing.T, h http.Header, names []string) {
+	t.Helper()
+	for _, n := range names {
+		if v, ok := h[n]; ok {
+			t.Errorf("%s is there: %q", n, v)
 		}
 	}
 }
@@ -275,6 +284,9 @@ func ends(t *testing.T, start New) {
 			}
 		})
 	}
+}
+
+func recovery(t *testing.T, start New) {
 	t.Run("after a response that was given up the next is served", func(t *testing.T) {
 		s := start(t, Func(func(w message.Writer, r *message.Request) {
 			if r.Path == "/bad" {
@@ -300,18 +312,21 @@ func ends(t *testing.T, start New) {
 	})
 }
 
-func writers(t *testing.T, start New) {
-	for _, tc := range []struct {
-		name string
-		do   func(w message.Writer) error
-		want string // the body, "" for none
-	}{
+// call is a way to use a Writer that ends with the response "ok".
+type call struct {
+	name string
+	do   func(w message.Writer) error
+}
+
+// refusedCalls are those with a call that must be refused.
+func refusedCalls() []call {
+	return []call{
 		{"a head with a line end in a field can be replaced", func(w message.Writer) error {
 			if w.WriteHead(head(200, 1, "X-A", "a\r\nEvil: b")) == nil || w.HeadWritten() {
 				return fmt.Errorf("it was taken")
 			}
 			return whole(w, "ok", "X-B", "b")
-		}, "ok"},
+		}},
 		{"a status below 200 or above 999 is refused", func(w message.Writer) error {
 			for _, n := range []int{0, 99, 103, 199, 1000} {
 				if w.WriteHead(head(n, 0)) == nil {
@@ -319,7 +334,7 @@ func writers(t *testing.T, start New) {
 				}
 			}
 			return whole(w, "ok")
-		}, "ok"},
+		}},
 		{"101 without a wish for it is refused", func(w message.Writer) error {
 			if w.WriteHead(head(101, 0, "Upgrade", "x")) == nil {
 				return fmt.Errorf("it was taken")
@@ -328,7 +343,7 @@ func writers(t *testing.T, start New) {
 				return fmt.Errorf("the connection was given away")
 			}
 			return whole(w, "ok")
-		}, "ok"},
+		}},
 		{"a second head is refused", func(w message.Writer) error {
 			_ = w.WriteHead(head(200, 2))
 			if w.WriteHead(head(404, 0)) == nil {
@@ -336,7 +351,7 @@ func writers(t *testing.T, start New) {
 			}
 			_, _ = io.WriteString(w, "ok")
 			return w.Finish(nil)
-		}, "ok"},
+		}},
 		{"body bytes without a head are refused", func(w message.Writer) error {
 			if _, err := io.WriteString(w, "x"); err == nil || w.HeadWritten() {
 				return fmt.Errorf("they were taken")
@@ -345,7 +360,7 @@ func writers(t *testing.T, start New) {
 				return fmt.Errorf("it was finished")
 			}
 			return whole(w, "ok")
-		}, "ok"},
+		}},
 		{"more than the length is refused", func(w message.Writer) error {
 			_ = w.WriteHead(head(200, 2))
 			if _, err := io.WriteString(w, "abc"); err == nil {
@@ -356,7 +371,13 @@ func writers(t *testing.T, start New) {
 				return fmt.Errorf("one more was taken")
 			}
 			return w.Finish(nil)
-		}, "ok"},
+		}},
+	}
+}
+
+// takenBack are those about Discard and the end.
+func takenBack() []call {
+	return []call{
 		{"a head and what stands behind it can be taken back", func(w message.Writer) error {
 			if w.Discard() {
 				return fmt.Errorf("nothing was taken back")
@@ -367,7 +388,7 @@ func writers(t *testing.T, start New) {
 				return fmt.Errorf("it was not")
 			}
 			return whole(w, "ok")
-		}, "ok"},
+		}},
 		{"what was sent cannot be taken back", func(w message.Writer) error {
 			_ = w.WriteHead(head(200, 2))
 			_, _ = io.WriteString(w, "o")
@@ -377,15 +398,19 @@ func writers(t *testing.T, start New) {
 			}
 			_, _ = io.WriteString(w, "k")
 			return w.Finish(nil)
-		}, "ok"},
+		}},
 		{"what is finished is finished", func(w message.Writer) error {
 			err := whole(w, "ok")
 			if w.Discard() || w.Finish(nil) != nil {
 				return fmt.Errorf("it is not")
 			}
 			return err
-		}, "ok"},
-	} {
+		}},
+	}
+}
+
+func writers(t *testing.T, start New) {
+	for _, tc := range append(refusedCalls(), takenBack()...) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := start(t, Func(func(w message.Writer, _ *message.Request) {
 				if err := tc.do(w); err != nil {
@@ -393,11 +418,14 @@ func writers(t *testing.T, start New) {
 				}
 			}))
 			got := s.send(t, "GET", "/", nil)
-			if got.body != tc.want || got.err != nil || got.StatusCode != 200 || got.Header["X-A"] != nil || got.Header["Content-Type"] != nil {
+			if got.body != "ok" || got.err != nil || got.StatusCode != 200 || got.Header["X-A"] != nil || got.Header["Content-Type"] != nil {
 				t.Errorf("%d %q %v %v", got.StatusCode, got.body, got.err, got.Header)
 			}
 		})
 	}
+}
+
+func informational(t *testing.T, start New) {
 	t.Run("informational heads come first", func(t *testing.T) {
 		s := start(t, Func(func(w message.Writer, _ *message.Request) {
 			_ = w.Informational(102, nil)
