@@ -119,7 +119,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.Node) error {
 	clock := http1.NewClock()
 	a.world = route.NewWorld()
-	a.ups = upstream.NewManager(clock, nil)
+	a.ups = upstream.NewManager(clock, a.certs)
 	a.ring = keyring.NewReader(rdb, keys)
 	a.sessions = session.New(a.ring, keys.HashKey, policies{a.world}, session.Options{
 		TTL: a.c.Session.TTL, StaleIfError: a.c.Session.StaleIfError, Size: a.c.Session.Size, Complete: a.ring.Complete,
