@@ -26,7 +26,7 @@ func scenarios() []scenario {
 		{"D04 D05 trusted chains", trustedChains},
 		{"D06 PROXY headers", proxyHeaders},
 		{"D10 error pages", errorPages},
-		{"E09 B09 E12 strange requests over HTTP/2", strangeRequests},
+		{"E09 B09 E12 strange requests", strangeRequests},
 		{"E02 E03 E04 E06 floods", flooded},
 		{"E05 E07 E08 E10 bounds", bounds2},
 		{"E11 drain", drained},
