@@ -369,8 +369,11 @@ func TestPriorKnowledgeOnlyWhereItIsConfigured(t *testing.T) {
 		{"HTTP/2 where it is not", http2.ServerConfig{HTTP1: true}, h2.ClientPreface, "HTTP/1.1 "},
 		{"HTTP/1.1 where it is not", http2.ServerConfig{H2C: true}, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", ""},
 		{"HTTP/1.1 where both are", http2.ServerConfig{H2C: true, HTTP1: true}, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "HTTP/1.1 200"},
-		{"an upgrade is not taken", http2.ServerConfig{H2C: true, HTTP1: true},
-			"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "HTTP/1.1 200"},
+		{
+			"an upgrade is not taken",
+			http2.ServerConfig{H2C: true, HTTP1: true},
+			"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "HTTP/1.1 200",
+		},
 		{"nothing", http2.ServerConfig{}, h2.ClientPreface, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -132,8 +132,18 @@ func TestARequestIsSentAsItIs(t *testing.T) {
 	})
 	p := newClient(t, o.addr)
 	r := request("POST", "hello")
-	for _, f := range [][2]string{{"Host", "x"}, {"content-length", "9"}, {"Connection", "close"}, {"Keep-Alive", "1"}, {"TE", "gzip, trailers"},
-		{"x-many", "1"}, {"X-Many", "2"}, {"Cookie", "a=1; b=2"}, {"Upgrade", "websocket"}, {"Transfer-Encoding", "chunked"}} {
+	for _, f := range [][2]string{
+		{"Host", "x"},
+		{"content-length", "9"},
+		{"Connection", "close"},
+		{"Keep-Alive", "1"},
+		{"TE", "gzip, trailers"},
+		{"x-many", "1"},
+		{"X-Many", "2"},
+		{"Cookie", "a=1; b=2"},
+		{"Upgrade", "websocket"},
+		{"Transfer-Encoding", "chunked"},
+	} {
 		r.Header.Add(f[0], f[1])
 	}
 	r.Upgrade = "websocket"

@@ -44,8 +44,10 @@ type chunk struct {
 }
 
 func newSender(e *exchange, r *message.Request, trailer http.Header) *sender {
-	return &sender{e: e, r: r, left: r.ContentLength, trailer: trailer,
-		chunks: make(chan chunk), next: make(chan struct{}), closed: make(chan struct{})}
+	return &sender{
+		e: e, r: r, left: r.ContentLength, trailer: trailer,
+		chunks: make(chan chunk), next: make(chan struct{}), closed: make(chan struct{}),
+	}
 }
 
 // pump reads the body until the transport takes no more of it. A Read that waits

@@ -129,19 +129,27 @@ func responses(t *testing.T, start New) {
 		{name: "304", head: head(304, 5, "Etag", `"x"`), body: "abc", length: -2, has: []string{`Etag: "x"`}},
 		{name: "205", head: head(205, -1), length: 0},
 		{name: "status of no meaning", head: head(799, 1), body: "a", want: "a", length: 1},
-		{name: "fields of one name keep their order", head: head(200, 0, "Set-Cookie", "a=1", "X-Other", "o", "Set-Cookie", "b=2", "set-cookie", "c=3"),
-			has: []string{"Set-Cookie: a=1, b=2, c=3", "X-Other: o"}},
-		{name: "framing and connection fields are the writer's", head: head(200, 1, "Content-Length", "99", "Transfer-Encoding", "gzip", "Connection", "X-A",
-			"Keep-Alive", "timeout=1", "Upgrade", "h2c", "Trailer", "X-B", "Proxy-Connection", "x", "X-A", "stays"), body: "a", want: "a", length: 1,
-			has: []string{"X-A: stays"}, hasNot: []string{"Transfer-Encoding", "Keep-Alive", "Upgrade", "Trailer", "Proxy-Connection"}},
+		{
+			name: "fields of one name keep their order", head: head(200, 0, "Set-Cookie", "a=1", "X-Other", "o", "Set-Cookie", "b=2", "set-cookie", "c=3"),
+			has: []string{"Set-Cookie: a=1, b=2, c=3", "X-Other: o"},
+		},
+		{
+			name: "framing and connection fields are the writer's", head: head(200, 1, "Content-Length", "99", "Transfer-Encoding", "gzip", "Connection", "X-A",
+				"Keep-Alive", "timeout=1", "Upgrade", "h2c", "Trailer", "X-B", "Proxy-Connection", "x", "X-A", "stays"), body: "a", want: "a", length: 1,
+			has: []string{"X-A: stays"}, hasNot: []string{"Transfer-Encoding", "Keep-Alive", "Upgrade", "Trailer", "Proxy-Connection"},
+		},
 		{name: "no type is guessed", head: head(200, 6), body: "<html>", want: "<html>", length: 6, hasNot: []string{"Content-Type"}},
 		{name: "a Date of its own", head: head(200, 0, "Date", "Mon, 01 Jan 2024 00:00:00 GMT"), has: []string{"Date: Mon, 01 Jan 2024 00:00:00 GMT"}},
-		{name: "trailers", head: head(200, -1), body: "abc", want: "abc", length: -1, trailer: header("Grpc-Status", "0", "X-Sum", "1", "X-Sum", "2"),
-			trailers: []string{"Grpc-Status: 0", "X-Sum: 1, 2"}},
+		{
+			name: "trailers", head: head(200, -1), body: "abc", want: "abc", length: -1, trailer: header("Grpc-Status", "0", "X-Sum", "1", "X-Sum", "2"),
+			trailers: []string{"Grpc-Status: 0", "X-Sum: 1, 2"},
+		},
 		{name: "trailers behind no body", head: head(200, -1), length: -1, trailer: header("Grpc-Status", "5"), trailers: []string{"Grpc-Status: 5"}},
 		{name: "trailers behind a long body", head: head(200, -1), body: long, want: long, length: -1, trailer: header("X-Sum", "1"), trailers: []string{"X-Sum: 1"}},
-		{name: "fields that belong in the head are no trailers", head: head(200, -1), body: "abc", want: "abc", length: -1,
-			trailer: header("Content-Type", "x", "X-Sum", "1", "Set-Cookie", "a"), trailers: []string{"X-Sum: 1"}},
+		{
+			name: "fields that belong in the head are no trailers", head: head(200, -1), body: "abc", want: "abc", length: -1,
+			trailer: header("Content-Type", "x", "X-Sum", "1", "Set-Cookie", "a"), trailers: []string{"X-Sum: 1"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := start(t, Func(func(w message.Writer, _ *message.Request) {

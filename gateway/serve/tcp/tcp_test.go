@@ -309,7 +309,8 @@ func backend(t *testing.T, name string) (addr string) {
 func TestTLSGoesWhereItsServerNameSays(t *testing.T) {
 	a, wild, deep, other := backend(t, "a"), backend(t, "wild"), backend(t, "deep"), backend(t, "other")
 	routes := []tcp.Route{
-		{Names: []string{"a.example.com"}, Targets: targets(a)}, {Names: []string{"*.Example.com", "b.test"}, Targets: targets(wild)},
+		{Names: []string{"a.example.com"}, Targets: targets(a)},
+		{Names: []string{"*.Example.com", "b.test"}, Targets: targets(wild)},
 		{Names: []string{"*.x.example.com"}, Targets: targets(deep)},
 	}
 	strict, addr := serve(t, tcp.Options{SNI: routes})
