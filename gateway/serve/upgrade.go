@@ -144,8 +144,7 @@ type switched struct {
 	start  time.Time
 	status int
 	end    func(Outcome) // of the observer
-	detach func() bool
-	close  func() error // of what cannot be detached
+	close  func() error  // of what cannot be detached
 }
 
 // switchOver sends the 101 and takes both connections over (RFC 9110, 7.8).

@@ -105,19 +105,22 @@ func head(status int, length int64, fields ...string) *message.Response {
 	return &message.Response{Status: status, ContentLength: length, Header: *header(fields...)}
 }
 
+// response is what a handler writes and what the client must get.
+type response struct {
+	name, method string
+	head         *message.Response
+	body         string
+	trailer      *message.Header
+	want         string // the body
+	length       int64
+	has          []string // "Name: value, value"
+	hasNot       []string
+	trailers     []string
+}
+
 func responses(t *testing.T, start New) {
 	long := strings.Repeat("0123456789abcdef", 20000)
-	for _, tc := range []struct {
-		name, method string
-		head         *message.Response
-		body         string
-		trailer      *message.Header
-		want         string // the body
-		length       int64
-		has          []string // "Name: value, value"
-		hasNot       []string
-		trailers     []string
-	}{
+	for _, tc := range []response{
 		{name: "length", head: head(200, 3), body: "abc", want: "abc", length: 3},
 		{name: "no length", head: head(200, -1), body: "abc", want: "abc", length: -2},
 		{name: "empty", head: head(200, 0), length: 0},
@@ -151,45 +154,47 @@ func responses(t *testing.T, start New) {
 			trailer: header("Content-Type", "x", "X-Sum", "1", "Set-Cookie", "a"), trailers: []string{"X-Sum: 1"},
 		},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			s := start(t, Func(func(w message.Writer, _ *message.Request) {
-				if err := w.WriteHead(tc.head); err != nil {
-					t.Errorf("head: %v", err)
-				}
-				for p := range slices.Chunk([]byte(tc.body), 30000) {
-					if _, err := w.Write(p); err != nil {
-						t.Errorf("write: %v", err)
-					}
-				}
-				if err := w.Finish(tc.trailer); err != nil {
-					t.Errorf("finish: %v", err)
-				}
-				if want := int64(len(tc.want)); w.Sent() != want || !w.HeadWritten() {
-					t.Errorf("sent %d, want %d", w.Sent(), want)
-				}
-			}))
-			method := tc.method
-			if method == "" {
-				method = "GET"
-			}
-			got := s.send(t, method, "/", nil)
-			if got.StatusCode != tc.head.Status || got.body != tc.want || got.err != nil {
-				t.Errorf("status %d, body of %d bytes, %v", got.StatusCode, len(got.body), got.err)
-			}
-			if tc.length != -2 && got.ContentLength != tc.length {
-				t.Errorf("length %d, want %d", got.ContentLength, tc.length)
-			}
-			if got.Header.Get("Date") == "" {
-				t.Error("no Date")
-			}
-			compare(t, "field", got.Header, tc.has)
-			compare(t, "trailer", got.Trailer, tc.trailers)
-			if len(got.Trailer) != len(tc.trailers) {
-				t.Errorf("trailers %v", got.Trailer)
-			}
-			lacks(t, got.Header, tc.hasNot)
-		})
+		t.Run(tc.name, func(t *testing.T) { tc.run(t, start) })
 	}
+}
+
+func (tc response) run(t *testing.T, start New) {
+	s := start(t, Func(func(w message.Writer, _ *message.Request) {
+		if err := w.WriteHead(tc.head); err != nil {
+			t.Errorf("head: %v", err)
+		}
+		for p := range slices.Chunk([]byte(tc.body), 30000) {
+			if _, err := w.Write(p); err != nil {
+				t.Errorf("write: %v", err)
+			}
+		}
+		if err := w.Finish(tc.trailer); err != nil {
+			t.Errorf("finish: %v", err)
+		}
+		if want := int64(len(tc.want)); w.Sent() != want || !w.HeadWritten() {
+			t.Errorf("sent %d, want %d", w.Sent(), want)
+		}
+	}))
+	method := tc.method
+	if method == "" {
+		method = "GET"
+	}
+	got := s.send(t, method, "/", nil)
+	if got.StatusCode != tc.head.Status || got.body != tc.want || got.err != nil {
+		t.Errorf("status %d, body of %d bytes, %v", got.StatusCode, len(got.body), got.err)
+	}
+	if tc.length != -2 && got.ContentLength != tc.length {
+		t.Errorf("length %d, want %d", got.ContentLength, tc.length)
+	}
+	if got.Header.Get("Date") == "" {
+		t.Error("no Date")
+	}
+	compare(t, "field", got.Header, tc.has)
+	compare(t, "trailer", got.Trailer, tc.trailers)
+	if len(got.Trailer) != len(tc.trailers) {
+		t.Errorf("trailers %v", got.Trailer)
+	}
+	lacks(t, got.Header, tc.hasNot)
 }
 
 func compare(t *testing.T, what string, h http.Header, want []string) {
