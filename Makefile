@@ -19,6 +19,8 @@ ARGS ?=
 # Which packages make test runs; default: all.
 PKG ?= $(TESTED)
 FUZZTIME ?= 20s
+# Below which folders make fuzz looks for targets.
+FUZZ ?= $(MODULES)
 
 SAY = @printf '\033[1m==> %s\033[0m\n'
 
@@ -133,8 +135,8 @@ bench-go: ## Go benchmarks of the gateway's path, held to their budgets
 	@$(GO) run ./scripts/benchgo $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (20s)
-	@grep -rl --include='*_test.go' '^func Fuzz' $(MODULES) | while read -r file; do \
+fuzz: ## every fuzz target for FUZZTIME (20s), below FUZZ (everywhere)
+	@grep -rl --include='*_test.go' '^func Fuzz' $(FUZZ) | while read -r file; do \
 	  for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
 	    printf '\033[1m==> %s %s\033[0m\n' $$name $$file; \
 	    $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s ./$$(dirname $$file) || exit 1; \
