@@ -133,7 +133,8 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	counters := serve.NewCounters(durations(telemetry.LatencyBuckets()))
 	a.handler = serve.New(serve.Options{
 		World: a.world, Unmatched: unmatched, Node: me, Observer: a.records.observer(counters), Log: a.log,
-		Tunnel: tunnel.Limits{IdleTimeout: a.c.Tunnel.IdleTimeout, MaxAge: a.c.Tunnel.MaxAge},
+		HTTPSPort: a.c.Listen.HTTPSPort,
+		Tunnel:    tunnel.Limits{IdleTimeout: a.c.Tunnel.IdleTimeout, MaxAge: a.c.Tunnel.MaxAge},
 	})
 	var refused func(int, string, string, netip.Addr)
 	if a.records != nil {

@@ -120,7 +120,7 @@ func Default() Config {
 		Group: "default",
 		Listen: Listen{
 			Address: ":8080", Engine: engineOwn, RequestLine: 8 << 10, Head: 64 << 10, Fields: 100, HeaderTimeout: 10 * time.Second,
-			IdleTimeout: 75 * time.Second, WriteTimeout: 30 * time.Second, BodyRate: 256, Streams: 100,
+			IdleTimeout: 75 * time.Second, WriteTimeout: 30 * time.Second, BodyRate: 256, Streams: 100, HTTPSPort: 443,
 		},
 		Tunnel:  Tunnel{IdleTimeout: time.Hour, MaxAge: 24 * time.Hour},
 		Admin:   Admin{Address: "127.0.0.1:9080"},

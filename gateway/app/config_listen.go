@@ -59,6 +59,9 @@ type Listen struct {
 	MaxRequestsPerConnection int `config:"max_requests_per_connection"`
 	// Streams is the most requests at once on one HTTP/2 connection. Default: 100.
 	Streams int `config:"streams"`
+	// HTTPSPort is the port that listen.redirectHttp of a definition sends clients to: that
+	// of a listener with TLS, as clients see it. Default: 443.
+	HTTPSPort int `config:"https_port"`
 }
 
 // Listener is one more address where clients call.
@@ -155,6 +158,9 @@ func (t TCP) on() bool { return len(t.Targets)+len(t.SNI) > 0 }
 func (l Listen) Validate() error {
 	if l.Streams < 1 {
 		return config.Invalid("streams", fmt.Sprintf("is %d", l.Streams), "allow one request at once at least, such as 100")
+	}
+	if l.HTTPSPort < 1 || l.HTTPSPort > 65535 {
+		return config.Invalid("https_port", fmt.Sprintf("is %d", l.HTTPSPort), "name a port from 1 to 65535, such as 443")
 	}
 	return checkListener(l.asListener())
 }
