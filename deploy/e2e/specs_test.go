@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ import (
 
 // spec is one file of specs/: what is defined, what comes in, what goes out. In all texts {{host}} is a
 // host name of this spec's own, {{upstream}} and {{upstream2}} its two backends, {{key.NAME}} the secret
-// of a key.
+// of a key; what stands for backends with TLS and HTTP/2, which all specs share, is in secure_test.go.
 type spec struct {
 	Name     string                     `json:"name"`
 	Define   []json.RawMessage          `json:"define"`             // API definitions
@@ -68,11 +69,12 @@ func TestSpecs(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no specs: %v", err)
 	}
-	p := platform.For(t, platform.Options{})
+	others := newSecureUpstreams(t)
+	p := platform.For(t, platform.Options{Env: map[string]string{"SLUICE_GATEWAY_CERTIFICATES_DIR": others.certificates}})
 	var newest int64
 	runs := make([]*specRun, 0, len(files))
 	for _, file := range files {
-		r := &specRun{name: strings.TrimSuffix(filepath.Base(file), ".json"), gateway: p.Gateways[0]}
+		r := &specRun{name: strings.TrimSuffix(filepath.Base(file), ".json"), gateway: p.Gateways[0], others: others}
 		newest = max(newest, r.prepare(t, p, file))
 		runs = append(runs, r)
 	}
@@ -88,6 +90,7 @@ type specRun struct {
 	spec    spec
 	gateway *platform.Service
 	ups     [2]*platform.Upstream
+	others  secureUpstreams
 }
 
 // prepare makes everything that a spec defines and returns the newest revision.
@@ -100,9 +103,10 @@ func (r *specRun) prepare(t *testing.T, p *platform.Platform, file string) (newe
 	for _, u := range r.ups {
 		t.Cleanup(u.Close)
 	}
-	for token, value := range map[string]string{
-		"{{host}}": strings.ReplaceAll(r.name, "_", "-") + ".test", "{{upstream}}": r.ups[0].URL, "{{upstream2}}": r.ups[1].URL,
-	} {
+	tokens := maps.Clone(r.others.tokens)
+	tokens["{{host}}"] = strings.ReplaceAll(r.name, "_", "-") + ".test"
+	tokens["{{upstream}}"], tokens["{{upstream2}}"] = r.ups[0].URL, r.ups[1].URL
+	for token, value := range tokens {
 		text = bytes.ReplaceAll(text, []byte(token), []byte(value))
 	}
 	// keys name what is defined before them, and steps use their secrets

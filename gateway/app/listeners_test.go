@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluice-gateway/sluice/gateway/certs/certstest"
 	"github.com/sluice-gateway/sluice/pkg/logs"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
+	"github.com/sluice-gateway/sluice/pkg/testenv/certstest"
 )
 
 // certificates puts a pair for localhost into the bench's folder.

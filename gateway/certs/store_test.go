@@ -16,8 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluice-gateway/sluice/gateway/certs"
-	"github.com/sluice-gateway/sluice/gateway/certs/certstest"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
+	"github.com/sluice-gateway/sluice/pkg/testenv/certstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/certs"
-	"github.com/sluice-gateway/sluice/gateway/certs/certstest"
+	"github.com/sluice-gateway/sluice/pkg/testenv/certstest"
 )
 
 // shake does one handshake, over which the server says one byte, so that tickets

@@ -15,13 +15,13 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/certs"
-	"github.com/sluice-gateway/sluice/gateway/certs/certstest"
 	"github.com/sluice-gateway/sluice/gateway/http1"
 	"github.com/sluice-gateway/sluice/gateway/http1/http1test"
 	"github.com/sluice-gateway/sluice/gateway/http2"
 	"github.com/sluice-gateway/sluice/gateway/listen"
 	"github.com/sluice-gateway/sluice/gateway/message"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
+	"github.com/sluice-gateway/sluice/pkg/testenv/certstest"
 )
 
 const get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n"

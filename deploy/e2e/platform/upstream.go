@@ -1,11 +1,14 @@
 package platform
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +23,9 @@ type Seen struct {
 	Header http.Header `json:"headers"`
 	Body   string      `json:"body"`
 	Name   string      `json:"upstream"` // of the upstream that answers
+	Proto  string      `json:"proto"`    // HTTP/1.1 or HTTP/2.0
+	SNI    string      `json:"sni,omitempty"`
+	Caller string      `json:"caller,omitempty"` // the subject of the caller's certificate
 }
 
 // Upstream is a backend. It answers by the last parts of the path: /status/N, /slow/DURATION (before
@@ -38,6 +44,30 @@ type Upstream struct {
 func NewUpstream(name string) *Upstream {
 	u := &Upstream{Name: name}
 	u.server = httptest.NewServer(u)
+	u.URL = u.server.URL
+	return u
+}
+
+// NewSecureUpstream is NewUpstream with TLS; next are the protocols that it offers (ALPN).
+func NewSecureUpstream(name string, c *tls.Config, next ...string) *Upstream {
+	u := &Upstream{Name: name}
+	u.server = httptest.NewUnstartedServer(u)
+	u.server.TLS = c.Clone()
+	u.server.TLS.NextProtos = next
+	u.server.EnableHTTP2 = slices.Contains(next, "h2")
+	u.server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that fail on purpose
+	u.server.StartTLS()
+	u.URL = u.server.URL
+	return u
+}
+
+// NewH2CUpstream is NewUpstream with HTTP/2 alone, without TLS.
+func NewH2CUpstream(name string) *Upstream {
+	u := &Upstream{Name: name}
+	u.server = httptest.NewUnstartedServer(u)
+	u.server.Config.Protocols = new(http.Protocols)
+	u.server.Config.Protocols.SetUnencryptedHTTP2(true)
+	u.server.Start()
 	u.URL = u.server.URL
 	return u
 }
@@ -61,7 +91,13 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	s := Seen{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: r.Header, Body: string(body), Name: u.Name}
+	s := Seen{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: r.Header, Body: string(body), Name: u.Name, Proto: r.Proto}
+	if r.TLS != nil {
+		s.SNI = r.TLS.ServerName
+		if len(r.TLS.PeerCertificates) > 0 {
+			s.Caller = r.TLS.PeerCertificates[0].Subject.CommonName
+		}
+	}
 	u.mu.Lock()
 	u.seen = append(u.seen, s)
 	u.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -62,7 +63,7 @@ func (ca *CA) Pool() *x509.CertPool {
 	return p
 }
 
-// Issue makes a certificate for names, the first of which is its subject, as PEM.
+// Issue makes a certificate for host names and addresses, the first of which is its subject, as PEM.
 func (ca *CA) Issue(o Options, names ...string) (chain, key []byte) {
 	ca.t.Helper()
 	var signer crypto.Signer
@@ -87,7 +88,14 @@ func (ca *CA) Issue(o Options, names ...string) (chain, key []byte) {
 	}
 	c := &x509.Certificate{
 		SerialNumber: serial(ca.t), Subject: pkix.Name{CommonName: names[0]}, NotBefore: o.NotBefore, NotAfter: o.NotAfter,
-		DNSNames: names, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{usage},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{usage},
+	}
+	for _, n := range names {
+		if ip := net.ParseIP(n); ip != nil {
+			c.IPAddresses = append(c.IPAddresses, ip)
+		} else {
+			c.DNSNames = append(c.DNSNames, n)
+		}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, c, ca.Cert, signer.Public(), ca.key)
 	if err != nil {
