@@ -62,7 +62,7 @@ func (s *Service) Get(ctx context.Context, id string) (Node, error) {
 // compared by the hash that was computed when it was published, never by a new one.
 func (s *Service) judge(b wire.Beat) Node {
 	n := Node{
-		ID: b.Node, Name: b.Name, Service: b.Service, Version: b.Version, Group: b.Group, Address: b.Address,
+		ID: b.Node, Name: b.Name, Service: b.Service, Version: b.Version, Group: b.Group, Address: b.Address, TLS: b.TLS,
 		State: string(b.State), Reason: b.Reason, Epoch: b.Epoch, Generation: b.Generation, Root: b.Root, Source: b.Source,
 		Rejected: b.Rejected, RedisOK: b.RedisOK, StartedAt: b.StartedAt, SeenAt: b.At.Add(b.ClockOffset), Load: Load(b.Load),
 		OffsetMS: b.ClockOffset.Milliseconds(), LastError: b.LastError, Spool: Spool(b.Spool),

@@ -16,6 +16,7 @@ type Node struct {
 	Version    string            `json:"version"`
 	Group      string            `json:"group,omitempty"`
 	Address    string            `json:"address,omitempty"`
+	TLS        bool              `json:"tls,omitempty"`
 	State      string            `json:"state"` // current, catching-up, behind, rejected, degraded, offline or draining
 	Reason     string            `json:"reason,omitempty"`
 	Epoch      int64             `json:"epoch"`

@@ -156,7 +156,7 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	compiler := route.NewCompiler(order, a.ups)
 	a.bus = bus.New(rdb, keys, bus.Options{Node: me.ID, Name: me.Name, Log: a.log})
 	a.beater = node.NewBeater(fleet.NewWriter(rdb, keys), a.bus, node.Options{
-		Node: me, Version: buildinfo.Version(), Address: a.address, Start: a.records.start(rand.Text()), World: a.world, Load: a.load(counters, time.Now), Spool: a.records.beat, Log: a.log,
+		Node: me, Version: buildinfo.Version(), Address: a.address, TLS: a.c.Listen.TLS, Start: a.records.start(rand.Text()), World: a.world, Load: a.load(counters, time.Now), Spool: a.records.beat, Log: a.log,
 	})
 	a.reloader = route.NewReloader(a.world, compiler, a.source, route.Options{Applied: a.applied, Log: a.log})
 	a.subscribe(roots)

@@ -33,6 +33,7 @@ type Options struct {
 	Node    *filter.Node
 	Version string
 	Address func() string // host:port where clients reach the gateway; nil: not told
+	TLS     bool          // clients must use TLS there
 	Start   string        // id of this start of the process
 	Every   time.Duration
 	World   *route.World
@@ -152,7 +153,7 @@ func (b *Beater) say() fleet.Beat {
 		Source: r.Origin, RedisOK: true /* of a beat that arrives */, Load: b.o.Load(),
 	}
 	if b.o.Address != nil {
-		beat.Address = b.o.Address()
+		beat.Address, beat.TLS = b.o.Address(), b.o.TLS
 	}
 	if b.o.Spool != nil {
 		beat.Spool = b.o.Spool()

@@ -80,6 +80,7 @@ type Beat struct {
 	Version     string            `json:"version"`
 	Group       string            `json:"group,omitempty"`   // gateway group
 	Address     string            `json:"address,omitempty"` // where clients reach it
+	TLS         bool              `json:"tls,omitempty"`     // they must use TLS there
 	Start       string            `json:"start"`             // id of this start of the process
 	StartedAt   time.Time         `json:"startedAt"`
 	At          time.Time         `json:"at"` // by the node's clock; the writer sets it when zero

@@ -429,6 +429,8 @@ export interface Node {
   group?: string
   /** host:port on which clients call it; a host such as [::] stands for every address of its machine */
   address?: string
+  /** Clients must use TLS there; absent means false */
+  tls?: boolean
   state: NodeState
   reason?: string
   epoch: number

@@ -70,6 +70,12 @@ test.each([
   expect(urlOf(api({ listen: { domains, path: '/a/' } }), [gateway({ address })], 'here').url).toBe(url)
 })
 
+test('a gateway with TLS is called by https, at 443 without a port', () => {
+  const at = (address: string) => urlOf(api({ listen: { path: '/a/' } }), [gateway({ address, tls: true })], 'here').url
+  expect(at('10.0.0.1:8443')).toBe('https://10.0.0.1:8443/a/')
+  expect(at('[::]:443')).toBe('https://here/a/')
+})
+
 test('live is what connected gateways of its groups say', () => {
   const nodes = [
     gateway({ id: '1' }),

@@ -114,9 +114,9 @@ function endpointOf(address: string): { host: string; port: string } {
 
 const anyHost = new Set(['', '::', '0.0.0.0'])
 
-function authority(host: string, port: string): string {
+function authority(host: string, port: string, usual: string): string {
   const written = host.includes(':') ? `[${host}]` : host
-  return port === '' || port === '80' ? written : `${written}:${port}`
+  return port === '' || port === usual ? written : `${written}:${port}`
 }
 
 /**
@@ -132,7 +132,8 @@ export function urlOf(d: Definition, nodes: Node[], here: string): { url: string
   const at = endpointOf(node?.address ?? '')
   const told = at.port !== ''
   const host = domains.find((name) => !name.includes('*')) ?? (told && anyHost.has(at.host) ? here : at.host)
-  const base = `http://${host === '' ? '$GATEWAY' : authority(host, at.port)}`
+  const [scheme, usual] = node?.tls ? ['https', '443'] : ['http', '80']
+  const base = `${scheme}://${host === '' ? '$GATEWAY' : authority(host, at.port, usual)}`
   return { url: base + path, base, told }
 }
 
