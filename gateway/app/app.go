@@ -121,7 +121,7 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	a.world = route.NewWorld()
 	a.ups = upstream.NewManager(clock, a.certs)
 	a.ring = keyring.NewReader(rdb, keys)
-	a.sessions = session.New(a.ring, keys.HashKey, policies{a.world}, session.Options{
+	a.sessions = session.New(a.ring, keys.SumKey, policies{a.world}, session.Options{
 		TTL: a.c.Session.TTL, StaleIfError: a.c.Session.StaleIfError, Size: a.c.Session.Size, Complete: a.ring.Complete,
 	})
 	newID := requestid.Maker()

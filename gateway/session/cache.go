@@ -30,7 +30,9 @@ func newCache(size, unknown int) *cache {
 }
 
 // shard picks by FNV-1a, so that hashes of every form spread.
-func (c *cache) shard(hash string) *shard {
+func (c *cache) shard(hash string) *shard { return shardOf(c, hash) }
+
+func shardOf[T string | []byte](c *cache, hash T) *shard {
 	n := uint32(2166136261)
 	for i := 0; i < len(hash); i++ {
 		n = (n ^ uint32(hash[i])) * 16777619
@@ -88,16 +90,17 @@ const (
 	isRevoked
 )
 
-// look tells what is remembered of a key. A known one may be old.
-func (s *shard) look(hash string, now time.Time, unknownTTL time.Duration) (*item, verdict) {
+// look tells what is remembered of a key. A known one may be old. The hash is no
+// string, so that none is made for each request.
+func (s *shard) look(hash []byte, now time.Time, unknownTTL time.Duration) (*item, verdict) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if len(s.floors) > 0 {
-		if f := s.floors[hash]; f.revoked {
+		if f := s.floors[string(hash)]; f.revoked {
 			return nil, isRevoked
 		}
 	}
-	if it := s.known[hash]; it != nil {
+	if it := s.known[string(hash)]; it != nil {
 		// Once a second is enough to tell the used from the unused, and spares the
 		// processors a fight over one cache line.
 		if n := now.UnixNano(); n-it.used.Load() > int64(time.Second) {
@@ -105,7 +108,7 @@ func (s *shard) look(hash string, now time.Time, unknownTTL time.Duration) (*ite
 		}
 		return it, isKnown
 	}
-	if at, ok := s.unknown[hash]; ok && now.Sub(at).Abs() < unknownTTL {
+	if at, ok := s.unknown[string(hash)]; ok && now.Sub(at).Abs() < unknownTTL {
 		return nil, isUnknown
 	}
 	return nil, isMissing

@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/filter/auth/key"
 	"github.com/sluice-gateway/sluice/pkg/access"
 	"github.com/sluice-gateway/sluice/pkg/keyring"
+	"github.com/sluice-gateway/sluice/pkg/trust"
 )
 
 // Entries is where keys are looked up; pkg/keyring's Reader is one.
@@ -91,7 +92,7 @@ func (o *Options) fill() {
 // Lookup implements key.Lookup. Safe for concurrent use.
 type Lookup struct {
 	entries  Entries
-	hash     func(secret string) string
+	hash     func(secret string) trust.KeyHash
 	policies PolicySource
 	o        Options
 	cache    *cache
@@ -101,9 +102,8 @@ type Lookup struct {
 
 type counts struct{ hits, misses, stale, unavailable atomic.Int64 }
 
-// New makes a Lookup. hash is trust.Keys.HashKey: secrets themselves are never
-// kept.
-func New(entries Entries, hash func(string) string, policies PolicySource, o Options) *Lookup {
+// New makes a Lookup. hash is trust.Keys.SumKey: secrets themselves are never kept.
+func New(entries Entries, hash func(secret string) trust.KeyHash, policies PolicySource, o Options) *Lookup {
 	o.fill()
 	return &Lookup{entries: entries, hash: hash, policies: policies, o: o, cache: newCache(o.Size, o.UnknownSize)}
 }
@@ -114,10 +114,10 @@ var _ key.Lookup = (*Lookup)(nil)
 // key.ErrRevoked, which are facts; or another error when the key cannot be
 // judged now.
 func (l *Lookup) Session(ctx context.Context, secret string) (*access.Session, error) {
-	hash := l.hash(secret)
+	sum := l.hash(secret)
 	now := l.o.Now()
-	s := l.cache.shard(hash)
-	it, known := s.look(hash, now, l.o.UnknownTTL)
+	s := shardOf(l.cache, sum[:])
+	it, known := s.look(sum[:], now, l.o.UnknownTTL)
 	switch known {
 	case isRevoked:
 		return nil, key.ErrRevoked
@@ -138,7 +138,7 @@ func (l *Lookup) Session(ctx context.Context, secret string) (*access.Session, e
 	if known == isKnown && it.usable(now, l.o.StaleIfError) {
 		budget = l.o.Budget
 	}
-	it, err := l.fetch(ctx, s, hash, budget)
+	it, err := l.fetch(ctx, s, string(sum[:]), budget)
 	switch {
 	case err == nil:
 		return l.session(it), nil
@@ -146,7 +146,7 @@ func (l *Lookup) Session(ctx context.Context, secret string) (*access.Session, e
 		return nil, err
 	}
 	// Look again: a notice may have come in the meantime.
-	if it, known := s.look(hash, now, l.o.UnknownTTL); known == isKnown && it.usable(now, l.o.StaleIfError) {
+	if it, known := s.look(sum[:], now, l.o.UnknownTTL); known == isKnown && it.usable(now, l.o.StaleIfError) {
 		l.counts.stale.Add(1)
 		return l.session(it), nil
 	} else if known == isRevoked {

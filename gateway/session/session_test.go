@@ -134,7 +134,7 @@ func TestOneQuestionForAllWhoAskAtOnce(t *testing.T) {
 		m := newMemory()
 		m.wait = 5 * time.Millisecond
 		m.Put(t, sessiontest.Entry("a", 1))
-		l := session.New(m, sessiontest.Hash, nil, session.Options{})
+		l := session.New(m, sessiontest.Sum, nil, session.Options{})
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
 		for i := range 50 {
@@ -160,7 +160,7 @@ func TestASlowStoreCostsNoMoreThanTheBudgetAndIsThenSpared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		m.wait = time.Minute
-		l := session.New(m, sessiontest.Hash, nil, session.Options{})
+		l := session.New(m, sessiontest.Sum, nil, session.Options{})
 		for i := range 20 {
 			began := time.Now()
 			if err := ask(l, fmt.Sprint(i)); err == nil || errors.Is(err, key.ErrUnknown) {
@@ -187,7 +187,7 @@ func TestAKeptKeyWaitsForASlowStoreOnlyShortly(t *testing.T) {
 		m := newMemory()
 		m.Put(t, sessiontest.Entry("a", 1))
 		m.wait = 100 * time.Millisecond
-		l := session.New(m, sessiontest.Hash, nil, session.Options{})
+		l := session.New(m, sessiontest.Sum, nil, session.Options{})
 		for i, most := range []time.Duration{m.wait, 20 * time.Millisecond} {
 			began := time.Now()
 			if err := ask(l, "a"); err != nil {
@@ -208,7 +208,7 @@ func TestOnlyOneTriesAnAilingStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		m.wait = time.Minute
-		l := session.New(m, sessiontest.Hash, nil, session.Options{})
+		l := session.New(m, sessiontest.Sum, nil, session.Options{})
 		for i := range 5 {
 			_ = ask(l, fmt.Sprint(i))
 		}
@@ -226,7 +226,7 @@ func TestOnlyOneTriesAnAilingStore(t *testing.T) {
 
 func TestForgedEntriesNeitherPassNorTripTheBreaker(t *testing.T) {
 	m := newMemory()
-	l := session.New(m, sessiontest.Hash, nil, session.Options{})
+	l := session.New(m, sessiontest.Sum, nil, session.Options{})
 	m.fail(keyring.ErrForged)
 	for i := range 20 {
 		if err := ask(l, fmt.Sprint(i)); err == nil || errors.Is(err, key.ErrUnknown) {
@@ -241,7 +241,7 @@ func TestForgedEntriesNeitherPassNorTripTheBreaker(t *testing.T) {
 // TestMadeUpKeysDriveOutNoRealOnes is H02 of the hostile inputs.
 func TestMadeUpKeysDriveOutNoRealOnes(t *testing.T) {
 	m := newMemory()
-	l := session.New(m, sessiontest.Hash, nil, session.Options{Size: 640, UnknownSize: 640})
+	l := session.New(m, sessiontest.Sum, nil, session.Options{Size: 640, UnknownSize: 640})
 	for i := range 100 {
 		m.Put(t, sessiontest.Entry(fmt.Sprint("real", i), 1))
 		if err := ask(l, fmt.Sprint("real", i)); err != nil {
@@ -262,11 +262,11 @@ func TestMadeUpKeysDriveOutNoRealOnes(t *testing.T) {
 
 func TestTheCacheIsBounded(t *testing.T) {
 	m := newMemory()
-	l := session.New(m, sessiontest.Hash, nil, session.Options{Size: 640})
+	l := session.New(m, sessiontest.Sum, nil, session.Options{Size: 640})
 	for i := range 5000 {
 		m.Put(t, sessiontest.Entry(fmt.Sprint(i), 1))
 		_ = ask(l, fmt.Sprint(i))
-		l.Drop(fmt.Sprint("hash-of-never asked for", i), 2)
+		l.Drop(sessiontest.Hash(fmt.Sprint("never asked for", i)), 2)
 	}
 	if st := l.Stats(); st.Known > 640 || st.Known < 500 {
 		t.Errorf("kept %+v", st)
@@ -278,7 +278,7 @@ func TestTheCacheIsBounded(t *testing.T) {
 
 func TestKeysOfOursWithAWrongChecksumAreNotAskedFor(t *testing.T) {
 	m := newMemory()
-	l := session.New(m, sessiontest.Hash, nil, session.Options{})
+	l := session.New(m, sessiontest.Sum, nil, session.Options{})
 	secret, _, err := access.NewSecret()
 	if err != nil {
 		t.Fatal(err)
@@ -298,7 +298,7 @@ func TestKeysOfOursWithAWrongChecksumAreNotAskedFor(t *testing.T) {
 func TestUnknownIsAFactOnlyWhileTheStoreIsComplete(t *testing.T) {
 	m := newMemory()
 	var complete atomic.Bool
-	l := session.New(m, sessiontest.Hash, nil, session.Options{Complete: func(context.Context) (bool, error) { return complete.Load(), nil }})
+	l := session.New(m, sessiontest.Sum, nil, session.Options{Complete: func(context.Context) (bool, error) { return complete.Load(), nil }})
 	if err := ask(l, "a"); err == nil || errors.Is(err, key.ErrUnknown) {
 		t.Errorf("got %v", err)
 	}
@@ -325,7 +325,7 @@ func TestRightsAreMergedOncePerStateOfThePolicies(t *testing.T) {
 		return map[string]access.Policy{"gold": {ID: "gold", Rights: []access.Right{{API: api}}}}
 	}
 	p := &policies{gold("orders"), session.Stamp{Generation: 1}}
-	l := session.New(m, sessiontest.Hash, p, session.Options{})
+	l := session.New(m, sessiontest.Sum, p, session.Options{})
 	get := func() *access.Session {
 		s, err := l.Session(t.Context(), "a")
 		if err != nil {
@@ -361,7 +361,7 @@ func (g *laggard) Get(ctx context.Context, hash string) (keyring.Entry, error) {
 
 func TestANoticeThatOvertakesAnAnswerWins(t *testing.T) {
 	g := &laggard{memory: newMemory()}
-	l := session.New(g, sessiontest.Hash, nil, session.Options{})
+	l := session.New(g, sessiontest.Sum, nil, session.Options{})
 	g.Put(t, sessiontest.Entry("a", 1))
 	g.meanwhile = func() {
 		g.Put(t, sessiontest.Tombstone("a", 2))
@@ -374,7 +374,7 @@ func TestANoticeThatOvertakesAnAnswerWins(t *testing.T) {
 
 func TestImportNeverReplacesWhatIsNewer(t *testing.T) {
 	m := newMemory()
-	l := session.New(m, sessiontest.Hash, nil, session.Options{})
+	l := session.New(m, sessiontest.Sum, nil, session.Options{})
 	m.Put(t, sessiontest.Entry("a", 1))
 	_ = ask(l, "a")
 	old := l.Export()
@@ -392,7 +392,7 @@ func TestConcurrentUse(t *testing.T) {
 	for i := range 50 {
 		m.Put(t, sessiontest.Entry(fmt.Sprint(i), 1))
 	}
-	l := session.New(m, sessiontest.Hash, nil, session.Options{Size: 64, UnknownSize: 64})
+	l := session.New(m, sessiontest.Sum, nil, session.Options{Size: 64, UnknownSize: 64})
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
@@ -428,8 +428,8 @@ func BenchmarkSession(b *testing.B) {
 	}
 	m := newMemory()
 	m.entries[k.HashKey(secret)] = keyring.Entry{Hash: k.HashKey(secret), Version: 1, Key: access.Key{ID: "k_1", Org: "default", State: access.KeyActive}}
-	for name, hash := range map[string]func(string) string{"hash": k.HashKey, "cache": func(string) string { return "h" }} {
-		m.entries["h"] = m.entries[k.HashKey(secret)]
+	for name, hash := range map[string]func(string) trust.KeyHash{"hash": k.SumKey, "cache": sessiontest.Sum} {
+		m.entries[sessiontest.Hash(secret)] = m.entries[k.HashKey(secret)]
 		b.Run(name, func(b *testing.B) {
 			l := session.New(m, hash, nil, session.Options{})
 			b.ReportAllocs()
@@ -447,13 +447,13 @@ func BenchmarkSession(b *testing.B) {
 func TestAClockThatGoesBackMakesNothingFresh(t *testing.T) {
 	m := newMemory()
 	now := time.Now()
-	l := session.New(m, func(s string) string { return s }, nil, session.Options{Now: func() time.Time { return now }})
-	m.Put(t, keyring.Entry{Hash: "abcdefgh1", Version: 1, Key: access.Key{ID: "k", Org: "default", State: access.KeyActive, Version: 1}})
+	l := session.New(m, sessiontest.Sum, nil, session.Options{Now: func() time.Time { return now }})
+	m.Put(t, keyring.Entry{Hash: sessiontest.Hash("abcdefgh1"), Version: 1, Key: access.Key{ID: "k", Org: "default", State: access.KeyActive, Version: 1}})
 	if _, err := l.Session(t.Context(), "abcdefgh1"); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(-time.Hour)
-	m.Put(t, keyring.Entry{Hash: "abcdefgh1", Version: 2, Revoked: true})
+	m.Put(t, keyring.Entry{Hash: sessiontest.Hash("abcdefgh1"), Version: 2, Revoked: true})
 	if _, err := l.Session(t.Context(), "abcdefgh1"); !errors.Is(err, key.ErrRevoked) {
 		t.Errorf("a revoked key: %v", err)
 	}
@@ -461,7 +461,7 @@ func TestAClockThatGoesBackMakesNothingFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	now = now.Add(-time.Hour)
-	m.Put(t, keyring.Entry{Hash: "unknown-1", Version: 1, Key: access.Key{ID: "k2", Org: "default", State: access.KeyActive, Version: 1}})
+	m.Put(t, keyring.Entry{Hash: sessiontest.Hash("unknown-1"), Version: 1, Key: access.Key{ID: "k2", Org: "default", State: access.KeyActive, Version: 1}})
 	if _, err := l.Session(t.Context(), "unknown-1"); err != nil {
 		t.Errorf("a key that was made meanwhile: %v", err)
 	}

@@ -29,15 +29,15 @@ type pool struct {
 
 var _ filter.Forwarder = (*pool)(nil)
 
-func newPool(u apidef.Upstream, d deps) (*pool, error) {
+// newPool reads the options; the targets have no connections yet.
+func newPool(org string, u apidef.Upstream) (*pool, error) {
 	p := &pool{preserveHost: u.PreserveHost, total: time.Duration(u.Timeouts.Total)}
 	var weights []int
 	for _, t := range u.Targets {
-		made, err := newTarget(t, u, d)
+		made, err := newTarget(org, t, u)
 		if err != nil {
 			return nil, err
 		}
-		made.takes = t.EffectiveWeight() > 0
 		p.targets = append(p.targets, made)
 		weights = append(weights, t.EffectiveWeight())
 	}

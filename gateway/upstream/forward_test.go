@@ -42,6 +42,13 @@ func acquire(t *testing.T, m *Manager, u apidef.Upstream) *pool {
 	return f.(*pool)
 }
 
+func nothingLeft(t *testing.T, m *Manager) {
+	t.Helper()
+	if len(m.lent) != 0 || len(m.links) != 0 {
+		t.Errorf("%d forwarders and %d links are left", len(m.lent), len(m.links))
+	}
+}
+
 // to is an upstream of these addresses.
 func to(addrs ...string) apidef.Upstream {
 	var u apidef.Upstream
@@ -239,28 +246,30 @@ func TestPoolsOutliveReloads(t *testing.T) {
 	}
 	again := acquire(t, m, to(o.Addr()))
 	if again != first {
-		t.Fatal("equal options of the same API got another pool")
-	}
-	other, err := m.Acquire("default", "b", to(o.Addr()))
-	if err != nil || other == filter.Forwarder(first) {
-		t.Fatalf("another API shares the pool: %v", err)
+		t.Fatal("equal options of the same API got another forwarder")
 	}
 	m.Release(first)
 	if _, err := forward(again, get("/")); err != nil || o.Accepted() != 1 {
 		t.Errorf("%v; %d connections: the warm one must serve on", err, o.Accepted())
 	}
+	// options that no connection depends on: the new forwarder is made before the old
+	// one is given back
+	changed := to(o.Addr())
+	changed.Path, changed.PreserveHost, changed.Timeouts.Total = "/v2", true, apidef.Duration(time.Minute)
+	after := acquire(t, m, changed)
 	m.Release(again)
-	testenv.Eventually(t, 5*time.Second, func() bool { return o.Open() == 0 })
-	m.Release(other)
-	if len(m.lent) != 0 {
-		t.Errorf("%d pools are left", len(m.lent))
+	if got, err := forward(after, get("/x")); err != nil || got != "GET /v2/x" || o.Accepted() != 1 {
+		t.Errorf("%q, %v; %d connections: the warm one must serve on", got, err, o.Accepted())
 	}
+	m.Release(after)
+	testenv.Eventually(t, 5*time.Second, func() bool { return o.Open() == 0 })
+	nothingLeft(t, m)
 	// a forwarder that is given back too often must not take a later one along
 	fresh := acquire(t, m, to(o.Addr()))
 	m.Release(first)
 	m.Release(again)
 	if acquire(t, m, to(o.Addr())) != fresh {
-		t.Error("a stale release dropped a pool in use")
+		t.Error("a stale release dropped a forwarder in use")
 	}
 	m.Release(nil)
 }
@@ -317,8 +326,6 @@ func TestAcquireAndReleaseFromManySides(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if len(m.lent) != 0 {
-		t.Errorf("%d pools are left", len(m.lent))
-	}
+	nothingLeft(t, m)
 	testenv.Eventually(t, 5*time.Second, func() bool { return o.Open() == 0 })
 }

@@ -69,7 +69,6 @@ func FuzzOutboundTarget(f *testing.F) {
 }
 
 func TestTargets(t *testing.T) {
-	clock := http1.NewClock()
 	for url, want := range map[string]target{
 		"http://10.0.0.5:3000":       {host: "10.0.0.5:3000"},
 		"http://a.example":           {host: "a.example"},
@@ -78,16 +77,16 @@ func TestTargets(t *testing.T) {
 		"http://a.example/base%20x/": {host: "a.example", prefix: "/base%20x"},
 		"http://[::1]:80/b":          {host: "[::1]:80", prefix: "/b"},
 	} {
-		got, err := newTarget(apidef.Target{URL: url}, apidef.Upstream{Path: "/v1/"}, deps{clock, none{}})
+		got, err := newTarget("o", apidef.Target{URL: url}, apidef.Upstream{Path: "/v1/"})
 		if err != nil || got.url != url || got.host != want.host || got.prefix != want.prefix+"/v1" {
 			t.Errorf("%s: %+v, %v", url, got, err)
 		}
 	}
 	for _, url := range []string{"", "a.example:80", "ftp://a.example", "http://", "http://:80", "http://a b"} {
-		if _, err := newTarget(apidef.Target{URL: url}, apidef.Upstream{}, deps{clock, none{}}); err == nil || !strings.Contains(err.Error(), "is not a URL such as") {
+		if _, err := newTarget("o", apidef.Target{URL: url}, apidef.Upstream{}); err == nil || !strings.Contains(err.Error(), "is not a URL such as") {
 			t.Errorf("%q: %v", url, err)
 		}
-		if _, err := NewManager(clock, nil).Acquire("o", "a", apidef.Upstream{Targets: []apidef.Target{{URL: url}}}); err == nil {
+		if _, err := NewManager(http1.NewClock(), nil).Acquire("o", "a", apidef.Upstream{Targets: []apidef.Target{{URL: url}}}); err == nil {
 			t.Errorf("%q was acquired", url)
 		}
 	}

@@ -16,7 +16,9 @@ type Upstream struct {
 	TLS UpstreamTLS `json:"tls,omitzero"`
 	// Timeouts bound each step of a call.
 	Timeouts Timeouts `json:"timeouts,omitzero"`
-	// Connections bound the connections to each target.
+	// Connections bound the connections to each target. APIs of one organisation that
+	// call a target with the same http, tls, connections and timeouts (but total) share
+	// its connections and this bound; one with other values has connections of its own.
 	Connections Connections `json:"connections,omitzero"`
 }
 
@@ -75,7 +77,8 @@ type Timeouts struct {
 
 // Connections to one target.
 type Connections struct {
-	// Max is the most connections open at once. Default: 512.
+	// Max is the most connections open at once, for all APIs that share them together.
+	// Default: 512.
 	Max int `json:"max,omitempty"`
 	// Idle is the most connections kept while unused. Default: 128.
 	Idle int `json:"idle,omitempty"`

@@ -33,10 +33,18 @@ func (k *Keys) CheckMAC(domain string, mac []byte, parts ...[]byte) bool {
 	return hmac.Equal(mac, k.MAC(domain, parts...))
 }
 
-// HashKey is the hex HMAC-SHA-256 of a caller's key under the pepper: what is
-// stored and looked up instead of the key. Gateways call it for each request
-// with a key, hence the reuse: one allocation, the result.
+// KeyHash is the hex HMAC-SHA-256 of a caller's key under the pepper: 64 digits.
+type KeyHash = [2 * sha256.Size]byte
+
+// HashKey is SumKey as a string: what is stored and looked up instead of the key.
 func (k *Keys) HashKey(secret string) string {
+	sum := k.SumKey(secret)
+	return string(sum[:])
+}
+
+// SumKey is the hash of a caller's key. Gateways call it for each request with a
+// key, hence the reuse: it allocates nothing.
+func (k *Keys) SumKey(secret string) KeyHash {
 	p, ok := k.hashers.Get().(*hasher)
 	if !ok {
 		p = &hasher{mac: hmac.New(sha256.New, k.Pepper)}
@@ -46,16 +54,15 @@ func (k *Keys) HashKey(secret string) string {
 	p.mac.Write(p.in)
 	clear(p.in)
 	sum := p.mac.Sum(p.out[:0])
-	hex.Encode(p.text[:], sum)
-	s := string(p.text[:])
+	var text KeyHash
+	hex.Encode(text[:], sum)
 	k.hashers.Put(p)
-	return s
+	return text
 }
 
-// hasher is what HashKey reuses.
+// hasher is what SumKey reuses.
 type hasher struct {
-	mac  hash.Hash
-	in   []byte
-	out  [sha256.Size]byte
-	text [2 * sha256.Size]byte
+	mac hash.Hash
+	in  []byte
+	out [sha256.Size]byte
 }

@@ -4,6 +4,8 @@ package sessiontest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"sync"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/session"
 	"github.com/sluice-gateway/sluice/pkg/access"
 	"github.com/sluice-gateway/sluice/pkg/keyring"
+	"github.com/sluice-gateway/sluice/pkg/trust"
 )
 
 // Store is a store of entries that a test can break.
@@ -24,8 +27,18 @@ type Store interface {
 	Empty(t *testing.T)                // lose all data
 }
 
-// Hash is the hash function of the suite's lookups.
-func Hash(secret string) string { return "hash-of-" + secret }
+// Sum is the hash function of the suite's lookups.
+func Sum(secret string) (h trust.KeyHash) {
+	sum := sha256.Sum256([]byte(secret))
+	hex.Encode(h[:], sum[:])
+	return h
+}
+
+// Hash is Sum as the key of an entry.
+func Hash(secret string) string {
+	h := Sum(secret)
+	return string(h[:])
+}
 
 // Clock is a clock that stands still. Safe for concurrent use.
 type Clock struct {
@@ -76,7 +89,7 @@ func newBench(t *testing.T, store Store) *bench {
 	c := NewClock()
 	// The budget is generous: here the store is slow because the machine is.
 	o := session.Options{Now: c.Now, Budget: 2 * time.Second}
-	return &bench{session.New(store, Hash, nil, o), t, store, c}
+	return &bench{session.New(store, Sum, nil, o), t, store, c}
 }
 
 // is asks for a secret and compares: "ok", "unknown", "revoked" or "unavailable".
