@@ -25,7 +25,7 @@ type raw struct {
 }
 
 // reading bounds every wait for a frame.
-const reading = 10 * time.Second
+const reading = 30 * time.Second
 
 // dialRaw connects and says hello with these settings.
 func dialRaw(t testing.TB, addr string, settings ...h2.Setting) *raw {

@@ -20,7 +20,6 @@ const (
 // Errors of reading a request's body.
 var (
 	errUnread  = errors.New("the exchange is over")
-	errSlow    = errors.New("the client is too slow")
 	errTrailer = errors.New("the trailer section has a field that belongs in the head, or is too long")
 )
 
@@ -33,6 +32,7 @@ type requestBody struct {
 	done     bool // it was read to its end
 	reading  atomic.Bool
 	over     atomic.Bool
+	broken   atomic.Bool  // its end will never be known
 	received atomic.Int64 // bytes that were read
 
 	rate   int
@@ -72,13 +72,27 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	case err == io.EOF:
 		b.done = true
 		if !b.trailer() {
+			b.breakOff()
 			return n, errTrailer
 		}
 	case b.slow.Load():
 		b.x.s.timeouts.Add(1)
-		err = errSlow
+		b.breakOff()
+		err = message.ErrSlow
+	default:
+		b.breakOff()
 	}
 	return n, err
+}
+
+// breakOff notes that nobody can tell where the body ends. An HTTP/1.1 connection
+// ends with this exchange then; net/http, which was told to answer while it reads,
+// would go on with whatever stands behind the error.
+func (b *requestBody) breakOff() {
+	b.broken.Store(true)
+	if b.x.major == 1 {
+		b.x.c.dead.Store(true)
+	}
 }
 
 // paced reads, for as long as the client's credit lasts: waiting uses it up and

@@ -2,7 +2,6 @@ package http2
 
 import (
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/gateway/message"
@@ -28,7 +27,7 @@ func (x *exchange) check(r *http.Request) *refusal {
 	case r.Method == "CONNECT" || r.Method == "TRACE":
 		return &refusal{405, message.CodeMethod, "the method " + r.Method + " is not served"}
 	}
-	q.Method, q.Target = r.Method, r.RequestURI
+	q.Method = r.Method
 	size, lines := 0, 0
 	for name, values := range r.Header {
 		lines += len(values)
@@ -51,7 +50,12 @@ func (x *exchange) check(r *http.Request) *refusal {
 	if bad := x.setHost(r); bad != nil {
 		return bad
 	}
-	return x.setTarget(r.RequestURI)
+	// net/http puts an absolute target's authority in the place of Host and forgets
+	// Host, so that the two always agree here.
+	if wrong := q.SetTarget(r.RequestURI); wrong != "" {
+		return malformed(wrong)
+	}
+	return nil
 }
 
 func blank(c byte) bool { return c == ' ' || c == '\t' }
@@ -87,7 +91,7 @@ func (x *exchange) setHost(r *http.Request) *refusal {
 	if r.Host == "" && x.major == 1 && r.ProtoMinor == 0 {
 		return nil
 	}
-	h, ok := authority(r.Host)
+	h, ok := message.CanonicalHost(r.Host)
 	if !ok {
 		return malformed("Host is not a valid host and port")
 	}
@@ -100,132 +104,9 @@ func (x *exchange) setHost(r *http.Request) *refusal {
 		return malformed("there are several Host fields")
 	}
 	if len(hosts) == 1 {
-		if other, ok := authority(hosts[0]); !ok || other != h {
+		if other, ok := message.CanonicalHost(hosts[0]); !ok || other != h {
 			return malformed("the request's authority and Host name different hosts")
 		}
 	}
 	return nil
-}
-
-// authority checks host [":" port] and returns it in lower case, without the
-// trailing dot of a name (RFC 9110, 4.2; no userinfo, no percent-encoding, names in
-// ASCII: A-labels).
-func authority(s string) (string, bool) {
-	host, port := s, ""
-	if strings.HasPrefix(s, "[") {
-		i := strings.IndexByte(s, ']')
-		if i < 0 {
-			return "", false
-		}
-		a, err := netip.ParseAddr(s[1:i])
-		if err != nil || !a.Is6() || a.Zone() != "" {
-			return "", false
-		}
-		host, port = s[:i+1], s[i+1:]
-	} else {
-		if i := strings.IndexByte(s, ':'); i >= 0 {
-			host, port = s[:i], s[i:]
-		}
-		if !name(host) {
-			return "", false
-		}
-		host = strings.TrimSuffix(host, ".")
-	}
-	if port != "" && !validPort(port) {
-		return "", false
-	}
-	if len(host)+len(port) < len(s) {
-		return strings.ToLower(host) + port, true
-	}
-	return strings.ToLower(s), true
-}
-
-// name is labels of letters, digits, "-" and "_", none empty but the last.
-func name(s string) bool {
-	if s == "" || len(s) > 255 || s[0] == '.' || strings.Contains(s, "..") {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != '_' {
-			return false
-		}
-	}
-	return true
-}
-
-// validPort is ":" and 1 to 65535.
-func validPort(s string) bool {
-	if len(s) < 2 || len(s) > 6 || s[0] != ':' || !digits(s[1:]) {
-		return false
-	}
-	n := 0
-	for _, c := range s[1:] {
-		n = 10*n + int(c-'0')
-	}
-	return n > 0 && n <= 65535
-}
-
-// setTarget reads the request-target (RFC 9112, 3.2; with HTTP/2 :path, which is
-// origin-form or "*") into Path and Query, as they were received.
-func (x *exchange) setTarget(t string) *refusal {
-	q := &x.q
-	switch {
-	case t == "":
-		return malformed("the request target is empty")
-	case t[0] == '/':
-		return x.setPath(t)
-	case t == "*" && q.Method == "OPTIONS":
-		q.Path = t
-		return nil
-	case t[0] == '*':
-		return malformed("the target * is for OPTIONS only")
-	case x.major == 2:
-		return malformed("the request path does not begin with /")
-	}
-	scheme, rest, _ := strings.Cut(t, "://")
-	port := ":80"
-	if message.EqualFold(scheme, "https") {
-		port = ":443"
-	} else if !message.EqualFold(scheme, "http") {
-		return malformed("the request target is neither a path nor an http URL")
-	}
-	i := strings.IndexAny(rest, "/?")
-	if i < 0 {
-		i = len(rest)
-	}
-	h, ok := authority(rest[:i])
-	if !ok {
-		return malformed("the request target has no valid authority")
-	}
-	// net/http puts the target's authority in the place of Host and forgets Host, so
-	// that the two cannot be compared here.
-	if strings.TrimSuffix(h, port) != strings.TrimSuffix(q.Host, port) {
-		return malformed("the request target and Host name different hosts")
-	}
-	return x.setPath(rest[i:])
-}
-
-func (x *exchange) setPath(t string) *refusal {
-	q := &x.q
-	q.Path, q.Query, q.HasQuery = strings.Cut(t, "?")
-	if !visible(q.Query, "#") {
-		return malformed("the query has a character that must be percent-encoded")
-	}
-	if !visible(q.Path, "#\\") {
-		return malformed("the path has a character that must be percent-encoded")
-	}
-	if q.Path == "" {
-		q.Path = "/"
-	}
-	return nil
-}
-
-// visible tells whether s is of visible ASCII characters, none of them in but.
-func visible(s, but string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(but, s[i]) >= 0 {
-			return false
-		}
-	}
-	return true
 }

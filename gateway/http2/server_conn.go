@@ -21,7 +21,8 @@ type conn struct {
 	ctx    context.Context // of all its requests
 	cancel context.CancelFunc
 	watch  *watch      // nil: HTTP/1.1
-	dead   atomic.Bool // nothing more is read
+	dead   atomic.Bool // nothing more is read, and no request begun
+	torn   atomic.Bool // its end is a reset
 	served atomic.Int64
 
 	mu    sync.Mutex
@@ -40,11 +41,12 @@ func newConn(ctx context.Context, s *Server, nc net.Conn, p Peer, frames bool) *
 	return c
 }
 
-// enter begins a request, unless the connection is over.
+// enter begins a request, unless the connection is over, or dead: net/http may still
+// have bytes of it in its buffer.
 func (c *conn) enter() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.ended || c.dead.Load() {
 		return false
 	}
 	c.work++
@@ -80,19 +82,45 @@ func (c *conn) wait() {
 // Close is called by net/http in the end, unless the connection was handed over.
 func (c *conn) Close() error {
 	c.cancel()
+	if c.dead.Load() && !c.torn.Load() && (c.watch == nil || c.watch.off.Load()) {
+		c.linger()
+	}
 	err := c.Conn.Close()
 	c.end()
 	return err
 }
 
+// What is read from a client behind the last answer, and for how long.
+const (
+	lingerBytes = 256 << 10
+	lingerTime  = time.Second
+)
+
+// linger ends the sending side and takes what the client still sends, so that the
+// answer is not lost to a reset (RFC 9112, 9.6).
+func (c *conn) linger() {
+	if c.CloseWrite() != nil || c.Conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	b := make([]byte, 4<<10)
+	for left := lingerBytes; left > 0; {
+		n, err := c.Conn.Read(b)
+		if left -= n; err != nil {
+			return
+		}
+	}
+}
+
 // cut ends the connection whatever it does; net/http then closes it.
 func (c *conn) cut() {
+	c.torn.Store(true)
 	c.cancel()
 	_ = c.Conn.Close()
 }
 
 // reset makes the close that follows tell the client that something is missing.
 func (c *conn) reset() {
+	c.torn.Store(true)
 	nc := c.Conn
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
 		nc = t.NetConn() // crypto/tls

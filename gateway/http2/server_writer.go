@@ -144,9 +144,6 @@ func (w *writer) WriteHead(r *message.Response) error {
 	if _, ok := to["Content-Type"]; !ok {
 		to["Content-Type"] = nil // or else net/http guesses one
 	}
-	if w.close {
-		to["Connection"] = []string{"close"}
-	}
 	w.status, w.length, w.left = r.Status, r.ContentLength, r.ContentLength
 	switch {
 	case w.head, r.Status == http.StatusNoContent, r.Status == http.StatusNotModified:
@@ -209,6 +206,9 @@ func (w *writer) commit() {
 	to := w.rw.Header()
 	if w.trailer != nil && w.x.major == 1 {
 		w.announce(to)
+	}
+	if w.close || w.x.body != nil && w.x.major == 1 && w.x.body.broken.Load() {
+		to["Connection"] = []string{"close"}
 	}
 	w.begun = true
 	w.rw.WriteHeader(w.status)

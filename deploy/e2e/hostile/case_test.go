@@ -60,8 +60,20 @@ func TestHostile(t *testing.T) {
 			})
 		}
 	})
-	for _, s := range scenarios() {
-		t.Run(s.name, func(t *testing.T) { s.run(t, w) })
+	for _, alone := range []bool{false, true} {
+		t.Run(map[bool]string{false: "beside each other", true: "alone"}[alone], func(t *testing.T) {
+			for _, s := range scenarios() {
+				if s.alone != alone {
+					continue
+				}
+				t.Run(s.name, func(t *testing.T) {
+					if !alone {
+						t.Parallel()
+					}
+					s.run(t, w)
+				})
+			}
+		})
 	}
 }
 

@@ -38,13 +38,27 @@ func (a *authority) pool() *x509.CertPool {
 	return p
 }
 
+// text is its certificate in PEM.
+func (a *authority) text() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+}
+
 // issue makes a certificate for names and returns it with its key, in PEM.
 func (a *authority) issue(t *testing.T, serial int64, names ...string) (cert, key []byte) {
 	t.Helper()
+	return a.sign(t, &x509.Certificate{SerialNumber: big.NewInt(serial), DNSNames: names})
+}
+
+// sign completes a certificate of a server, by default good for a month, and returns it with its key.
+func (a *authority) sign(t *testing.T, c *x509.Certificate) (cert, key []byte) {
+	t.Helper()
 	k := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 1, 0),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	c.KeyUsage = x509.KeyUsageDigitalSignature
+	if len(c.ExtKeyUsage) == 0 {
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	}
+	if c.NotAfter.IsZero() {
+		c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().AddDate(0, 1, 0)
 	}
 	der := must(x509.CreateCertificate(rand.Reader, c, a.cert, k.Public(), a.key))(t)
 	secret := must(x509.MarshalPKCS8PrivateKey(k))(t)
