@@ -91,8 +91,13 @@ func (a *App) Run(ctx context.Context) error {
 }
 
 // serve takes requests until ctx ends, then drains. It returns only when the last
-// request is answered or cut.
+// request is answered or cut. Clients that come before the configuration was looked
+// for wait: they would be told that there is no such API.
 func (a *App) serve(ctx context.Context) error {
+	select {
+	case <-a.reloader.Looked():
+	case <-ctx.Done():
+	}
 	served := make(chan error, len(a.fronts))
 	base := context.WithoutCancel(ctx)
 	for _, f := range a.fronts {

@@ -163,10 +163,15 @@ func TestTheAddressOfAProxyHeaderReachesOriginAndRecords(t *testing.T) {
 			t.Errorf("%s: %d %q, %v", c.path, status, body, err)
 		}
 		testenv.EventuallyNoError(t, 10*time.Second, func() error {
-			var found struct{ Items []struct{ Client string } }
+			var found struct{ Items []struct{ ID string } }
 			err := p.Client(0).Get(t.Context(), "/requests?path="+c.path, &found)
-			if err == nil && (len(found.Items) != 1 || found.Items[0].Client != c.client) {
-				err = fmt.Errorf("%s is recorded as %+v", c.path, found.Items)
+			if err != nil || len(found.Items) != 1 {
+				return fmt.Errorf("%s is recorded as %+v, %w", c.path, found.Items, err)
+			}
+			var one struct{ Client string }
+			err = p.Client(0).Get(t.Context(), "/requests/"+found.Items[0].ID, &one)
+			if err == nil && one.Client != c.client {
+				err = fmt.Errorf("%s is recorded as a call of %s", c.path, one.Client)
 			}
 			return err
 		})
