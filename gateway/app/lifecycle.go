@@ -24,6 +24,10 @@ const saveSessions = 30 * time.Second
 // is put back to an older copy is recognized.
 const seeKeys = 5 * time.Second
 
+// newcomers is how long a stop waits for the first requests of connections that came
+// just before it, and for their handshakes: to the engines they are idle.
+const newcomers = 250 * time.Millisecond
+
 // callers is what is saved of them.
 type callers struct {
 	session.State
@@ -91,8 +95,13 @@ func (a *App) Run(ctx context.Context) error {
 }
 
 // serve takes requests until ctx ends, then drains. It returns only when the last
-// request is answered or cut.
+// request is answered or cut. Clients that come before the configuration was looked
+// for wait: they would be told that there is no such API.
 func (a *App) serve(ctx context.Context) error {
+	select {
+	case <-a.reloader.Looked():
+	case <-ctx.Done():
+	}
 	served := make(chan error, len(a.fronts))
 	base := context.WithoutCancel(ctx)
 	for _, f := range a.fronts {
@@ -115,6 +124,12 @@ func (a *App) serve(ctx context.Context) error {
 	a.beater.Drain()
 	if a.c.Shutdown.Delay > 0 && failed == nil {
 		<-time.After(a.c.Shutdown.Delay)
+	}
+	for _, f := range a.fronts {
+		f.Close()
+	}
+	if failed == nil && a.connections() > 0 {
+		<-time.After(min(newcomers, a.c.Shutdown.Timeout/4))
 	}
 	for _, f := range a.fronts {
 		f.Stop()

@@ -135,12 +135,23 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.dead.Load() {
 		return 0, io.EOF
 	}
-	n, err := c.Conn.Read(p)
-	if c.watch != nil && n > 0 {
-		if c.watch.received(p[:n]) {
-			c.flooded()
-			return 0, errFlood
-		}
+	if c.watch == nil {
+		return c.Conn.Read(p)
+	}
+	var n int
+	var err error
+	settings := c.watch.settings(len(p))
+	if settings > 0 { // whole, so that it can be looked at; net/http waits for all of it anyway
+		n, err = io.ReadFull(c.Conn, p[:settings])
+	} else {
+		n, err = c.Conn.Read(p)
+	}
+	if n > 0 && c.watch.received(p[:n]) {
+		c.flooded()
+		return 0, errFlood
+	}
+	if settings > 0 && n == settings {
+		lastWins(p[:n])
 	}
 	return n, err
 }

@@ -60,6 +60,7 @@ type Server struct {
 	wait sync.WaitGroup
 
 	mu        sync.Mutex
+	closed    bool // nothing more is accepted
 	stopped   bool
 	open      int
 	perClient map[netip.Addr]int
@@ -109,7 +110,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			s.accept(ctx, nc)
 			continue
 		}
-		if s.isStopped() {
+		if s.isClosed() {
 			return nil
 		}
 		var t interface{ Temporary() bool } // EMFILE and the like: deprecated, and the only sign
@@ -122,17 +123,26 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 }
 
-func (s *Server) isStopped() bool {
+func (s *Server) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stopped
+	return s.closed
+}
+
+// Close closes the listener. Connections that are there go on, those without a
+// protocol too, until Stop.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	_ = s.l.Close()
 }
 
 // Stop closes the listener, and the connections that no protocol has yet. Those
 // that have one are the protocol's to end.
 func (s *Server) Stop() {
 	s.mu.Lock()
-	s.stopped = true
+	s.closed, s.stopped = true, true
 	for nc := range s.early {
 		_ = nc.Close()
 	}

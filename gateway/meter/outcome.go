@@ -8,7 +8,7 @@ import (
 
 // Outcome is what came of an exchange.
 type Outcome struct {
-	Status   int           // that was written; 499 when the client went away before
+	Status   int           // that was written; 499 when the client went away before; of a refused gRPC call that of the refusal
 	Bytes    int64         // of the response body
 	Received int64         // of the request body; of a tunnel, from the client
 	Duration time.Duration // from the head of the request to the last byte of the response

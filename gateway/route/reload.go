@@ -74,21 +74,29 @@ type Reloader struct {
 	c      *Compiler
 	source Source
 	o      Options
+	looked chan struct{} // closed after the first reload
 }
 
 // NewReloader takes the world that it swaps, the compiler and the source.
 func NewReloader(w *World, c *Compiler, s Source, o Options) *Reloader {
-	return &Reloader{w, c, s, o.withDefaults()}
+	return &Reloader{w, c, s, o.withDefaults(), make(chan struct{})}
 }
 
+// Looked is closed after the first reload, whatever came of it: requests before it
+// would find no API at all.
+func (r *Reloader) Looked() <-chan struct{} { return r.looked }
+
 // Run reloads on hints and polls until ctx ends. The first reload is
-// at once.
+// at once. It is called once.
 func (r *Reloader) Run(ctx context.Context) error {
 	poll := time.NewTicker(r.o.Poll)
 	defer poll.Stop()
 	began := time.Now()
-	for {
+	for first := true; ; first = false {
 		r.reload(ctx, began)
+		if first {
+			close(r.looked)
+		}
 		select {
 		case <-ctx.Done():
 			return nil

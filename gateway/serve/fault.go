@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/gateway/chain"
 	"github.com/sluice-gateway/sluice/gateway/filter"
+	"github.com/sluice-gateway/sluice/gateway/message"
 	"github.com/sluice-gateway/sluice/gateway/upstream"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
@@ -34,6 +35,19 @@ func (h *Handler) refuse(x *filter.Exchange, c *chain.Chain, err error) {
 		h.tell(x, "request refused", string(r.Code), r.Err)
 	}
 	x.Refusal = r
+	if grpcCall(x.Request) {
+		x.Response = grpcAnswer(r)
+	} else {
+		x.Response = h.page(x, c, r)
+	}
+	for _, f := range r.Header {
+		x.Response.Header.Add(f[0], f[1])
+	}
+	x.Response.Header.Add("Cache-Control", "no-store")
+}
+
+// page is a refusal as HTTP has it: JSON, or the API's own template.
+func (h *Handler) page(x *filter.Exchange, c *chain.Chain, r *filter.Reject) *message.Response {
 	status, contentType, text := r.Status, "application/json", []byte(nil)
 	if render, ok := c.ErrorBody(r.Status); ok && r.Status != upstream.StatusClientClosed {
 		data := filter.ErrorData{Status: r.Status, Code: string(r.Code), Message: r.Message, RequestID: x.ID, Path: x.Request.Path}
@@ -50,11 +64,7 @@ func (h *Handler) refuse(x *filter.Exchange, c *chain.Chain, err error) {
 		text, _ = json.Marshal(body{r.Status, r.Code, r.Message, x.ID})
 		text = append(text, '\n')
 	}
-	x.Response = filter.Respond(status, contentType, text)
-	for _, f := range r.Header {
-		x.Response.Header.Add(f[0], f[1])
-	}
-	x.Response.Header.Add("Cache-Control", "no-store")
+	return filter.Respond(status, contentType, text)
 }
 
 func apiID(x *filter.Exchange) string {

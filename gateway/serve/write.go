@@ -41,6 +41,9 @@ func (h *Handler) write(w message.Writer, x *filter.Exchange, c *chain.Chain, en
 		return h.switchOver(w, x)
 	}
 	out := Outcome{Status: resp.Status}
+	if x.Refusal != nil && grpcCall(x.Request) {
+		out.Status = x.Refusal.Status // the 200 of gRPC says nothing
+	}
 	err := w.WriteHead(resp)
 	if err == nil {
 		err = h.copy(w, resp)

@@ -23,6 +23,7 @@ var errLong = errors.New("the request body is longer than its Content-Length")
 type sender struct {
 	e       *exchange
 	r       *message.Request // only touched before the exchange is over
+	body    io.Reader        // its body, which belongs to no other request ever
 	left    int64            // -1: unknown
 	trailer http.Header      // of the request that is sent; nil where it cannot have one
 
@@ -45,7 +46,7 @@ type chunk struct {
 
 func newSender(e *exchange, r *message.Request, trailer http.Header) *sender {
 	return &sender{
-		e: e, r: r, left: r.ContentLength, trailer: trailer,
+		e: e, r: r, body: r.Body, left: r.ContentLength, trailer: trailer,
 		chunks: make(chan chunk), next: make(chan struct{}), closed: make(chan struct{}),
 	}
 }
@@ -80,8 +81,12 @@ func (s *sender) pump(body io.Reader) {
 
 // Read is called by one goroutine of the transport.
 func (s *sender) Read(p []byte) (int, error) {
-	if !s.begun.Swap(true) {
-		go s.pump(s.r.Body)
+	if !s.begun.Load() {
+		if s.e.ctx.Err() != nil { // the transport may begin when all is over already
+			return 0, errOver
+		}
+		s.begun.Store(true)
+		go s.pump(s.body)
 		if !s.take(false) {
 			return 0, errOver
 		}
