@@ -61,7 +61,7 @@ type crowd struct {
 	work sync.WaitGroup
 }
 
-// newCrowd lets clients go. The origins remember all requests that nobody was answered, so the
+// newCrowd lets clients go. The origins remember every request whose client got no answer, so the
 // numbers of a crowd begin behind those of the one before.
 func newCrowd(ctx context.Context, behind int64, origins map[string]*moody, doors ...*door) *crowd {
 	ctx, stop := context.WithCancel(ctx)
