@@ -72,6 +72,7 @@ type ask struct {
 	body             []byte
 	chunked, early   bool
 	origin           *moody
+	err              error // why there is no answer
 }
 
 // inquirer makes requests and checks their answers on one connection after the other.
@@ -224,6 +225,7 @@ func (q *inquirer) judge(a ask, resp *http.Response, body []byte, err error, beg
 	case err == nil && resp.StatusCode == 200:
 		q.l.fault("%s %s %s was answered with %.200q", a.kind, a.method, a.id, body)
 	case err != nil && !began && life != q.life:
+		a.err = err
 		q.l.mu.Lock()
 		q.l.unsaid[a.id] = a
 		q.l.counts["not taken by a gateway that ended"]++

@@ -33,12 +33,12 @@ func TestSoakNothingLost(t *testing.T) {
 	p.Live(t, saved.Revision, 5*time.Second)
 	steady, rolling := newDoor(p.Gateways[0].Addr()), newDoor(p.Gateways[1].Addr())
 
-	warm := newCrowd(t.Context(), origins, steady, rolling)
+	warm := newCrowd(t.Context(), 0, origins, steady, rolling)
 	testenv.Eventually(t, time.Minute, func() bool { return warm.next.Load() > 3000 }) // so that all has been in use that is kept
 	warm.end(t, origins)
 	before := quiet(t, p.Gateways[0], origins, footprint{})
 
-	crowd := newCrowd(t.Context(), origins, steady, rolling)
+	crowd := newCrowd(t.Context(), warm.next.Load(), origins, steady, rolling)
 	ctx, stop := context.WithTimeout(t.Context(), length)
 	defer stop()
 	var churn sync.WaitGroup
@@ -61,9 +61,12 @@ type crowd struct {
 	work sync.WaitGroup
 }
 
-func newCrowd(ctx context.Context, origins map[string]*moody, doors ...*door) *crowd {
+// newCrowd lets clients go. The origins remember every request whose client got no answer, so the
+// numbers of a crowd begin behind those of the one before.
+func newCrowd(ctx context.Context, behind int64, origins map[string]*moody, doors ...*door) *crowd {
 	ctx, stop := context.WithCancel(ctx)
 	c := &crowd{ledger: &ledger{counts: map[string]int{}, unsaid: map[string]ask{}}, stop: stop}
+	c.next.Store(behind)
 	for i := range 16 {
 		q := &inquirer{l: c.ledger, door: doors[i%len(doors)], origins: origins, dice: rand.New(rand.NewPCG(uint64(i), 1))}
 		if i < 12 {
@@ -82,7 +85,7 @@ func (c *crowd) end(t *testing.T, origins map[string]*moody) {
 	c.work.Wait()
 	for id, a := range c.unsaid {
 		if a.origin.got(id) {
-			c.fault("the origin got and answered %s %s %s, %d bytes of body, chunked %v, and its client has no answer", a.kind, a.method, id, len(a.body), a.chunked)
+			c.fault("the origin got and answered %s %s %s, %d bytes of body, chunked %v, and its client has no answer: %v", a.kind, a.method, id, len(a.body), a.chunked, a.err)
 		}
 	}
 	for name, o := range origins {

@@ -9,8 +9,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -73,7 +76,9 @@ type App struct {
 	ups      *upstream.Manager
 	records  *recorder // nil where they are switched off
 	metrics  http.Handler
-	self     atomic.Value // string: base URL of the own listener
+	self     atomic.Value                // string: base URL of the own listener
+	signals  func(context.Context) error // returns when the process is asked to stop
+	asked    chan os.Signal              // SIGHUP
 }
 
 // New makes a gateway from its configuration. Redis may be away: the gateway then
@@ -232,6 +237,10 @@ func (a *App) open(ctx context.Context, me *filter.Node) (err error) {
 	if err != nil {
 		return err
 	}
+	// before it says that it listens: who reads that may signal, and without this a signal
+	// ends the process
+	a.signals, a.asked = run.Signals(), make(chan os.Signal, 1)
+	signal.Notify(a.asked, syscall.SIGHUP)
 	for i, f := range a.fronts {
 		l := a.c.listeners()[i]
 		a.log.Info("listening", "listener", f.Name(), "address", f.Addr().String(), "tls", l.TLS, "proxy_protocol", l.ProxyProtocol, "node", me.ID, "group", me.Group)

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway/serve"
@@ -46,9 +44,7 @@ func (a *App) AdminAddr() string { return a.admin.Addr().String() }
 // shutdown.timeout; then the state is saved, the last records are shipped or stay on
 // disk, upstream connections and Redis close.
 func (a *App) Run(ctx context.Context) error {
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGHUP) // before a client is served: without it the signal ends the process
-	defer signal.Stop(asked)
+	defer signal.Stop(a.asked)
 	a.restore()
 	var support run.Group
 	support.Add("admin listener", func(ctx context.Context) error { return a.admin.Run(ctx, 2*time.Second) })
@@ -59,7 +55,7 @@ func (a *App) Run(ctx context.Context) error {
 	support.Add("health", a.health.Run)
 	support.Add("sessions", a.keepSessions)
 	support.Add("certificates", a.certs.Run)
-	support.Add("reload", func(ctx context.Context) error { return a.hangups(ctx, asked) })
+	support.Add("reload", func(ctx context.Context) error { return a.hangups(ctx, a.asked) })
 	if a.records != nil {
 		support.Add("records", a.records.run)
 	}
@@ -71,7 +67,7 @@ func (a *App) Run(ctx context.Context) error {
 	go func() { ended <- support.Run(behind) }()
 
 	var front run.Group
-	front.Add("signals", run.Signals())
+	front.Add("signals", a.signals)
 	front.Add("listeners", a.serve)
 	front.Add("support", func(ctx context.Context) error {
 		select {

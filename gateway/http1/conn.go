@@ -153,10 +153,6 @@ func (c *conn) serve() {
 // await waits for the first byte of a request.
 func (c *conn) await() bool {
 	if c.x != nil && len(c.x.d.Buffered()) > 0 {
-		if c.s.draining.Load() {
-			c.linger()
-			return false
-		}
 		return true
 	}
 	wait := c.s.c.IdleTimeout
@@ -168,16 +164,33 @@ func (c *conn) await() bool {
 	}
 	c.state.Store(connIdle)
 	if c.s.draining.Load() {
-		return false
+		return c.arrived()
 	}
+	var err error
 	if c.readable != nil {
-		if err := c.raw.Read(c.readable); err != nil {
-			return false
-		}
+		err = c.raw.Read(c.readable)
 	} else {
 		c.waitByte()
 	}
-	return c.state.CompareAndSwap(connIdle, connBusy) && c.err == nil
+	if !c.state.CompareAndSwap(connIdle, connBusy) {
+		return c.arrived()
+	}
+	return err == nil && c.err == nil
+}
+
+// arrived tells whether a request was there already when the drain ended the wait
+// for it. Such a one is served, and the last of its connection.
+func (c *conn) arrived() bool {
+	c.s.mu.Lock() // under which endIdle sets its deadline
+	c.s.mu.Unlock()
+	c.state.Store(connBusy)
+	if c.nc.SetReadDeadline(time.Time{}) != nil {
+		return false
+	}
+	if c.readable != nil && (c.x == nil || len(c.x.d.Buffered()) == 0) {
+		_ = c.raw.Control(func(fd uintptr) { c.tryRead(fd) })
+	}
+	return c.x != nil && len(c.x.d.Buffered()) > 0 && c.err == nil
 }
 
 // tryRead is one non-blocking read; where nothing came it gives the buffer back.

@@ -96,7 +96,9 @@ func (x *exchange) conclude(panicked bool) bool {
 	case w.err != nil:
 		return false
 	case unread && (w.close || !x.body.drain(x.c.s.c.DrainBody)),
-		w.close && (w.linger || len(x.d.Buffered()) > 0):
+		w.close && (w.linger || x.keep || len(x.d.Buffered()) > 0):
+		// who wanted to keep the connection may have sent the next request: closed with
+		// it unread, the socket would drop what the client has not yet taken of this answer
 		x.c.linger()
 		return false
 	}

@@ -139,6 +139,9 @@ func (p *Pool) dial(ctx context.Context, until time.Time) (*upConn, error) {
 	if !until.IsZero() && until.Before(limit) {
 		limit, kind = until, message.ErrDeadline
 	}
+	if at, ok := ctx.Deadline(); ok && at.Before(limit) {
+		kind = message.ErrAborted // a dialer that keeps to it may end before ctx itself has
+	}
 	dctx, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
 	nc, err := p.c.Dial(dctx, "tcp", p.c.Address)

@@ -462,23 +462,21 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	eventually(t, "goroutines are gone", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// TestBadConnectionsDoNotBlockGoodOnes (A29).
+// TestBadConnectionsDoNotBlockGoodOnes (A29). The bad ones may stay for an hour, so a
+// good one that had to wait for any of them would not be answered.
 func TestBadConnectionsDoNotBlockGoodOnes(t *testing.T) {
-	r, _ := echoRig(t)
+	o := http1test.NewOrigin(t, http1test.Echo)
+	r := newRig(t, o.Addr(), http1.ServerConfig{HeaderTimeout: time.Hour, IdleTimeout: time.Hour, BodyRate: -1}, http1.PoolConfig{})
 	for i := range 600 {
 		c := http1test.Dial(t, r.addr)
 		c.Send([]string{"", "GET / HT", post + "Content-Length: 100\r\n\r\nabc"}[i%3])
 	}
 	eventually(t, "all are there", func() bool { return r.srv.Stats().Connections == 600 })
-	start := time.Now()
 	c := http1test.Dial(t, r.addr)
 	for i := range 100 {
 		c.Send(fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: h\r\n\r\n", i))
 		if got := c.MustRead("GET"); got.Body != fmt.Sprintf("GET /%d", i) {
 			t.Fatalf("got %+v", got)
 		}
-	}
-	if d := time.Since(start); d > 5*time.Second {
-		t.Errorf("100 requests took %v", d)
 	}
 }

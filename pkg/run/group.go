@@ -65,13 +65,14 @@ func (g *Group) Run(ctx context.Context) error {
 // ErrSignal is what the actor of Signals returns after a signal.
 var ErrSignal = errors.New("asked to stop by a signal")
 
-// Signals is an actor that returns ErrSignal at the first SIGINT or SIGTERM. A
-// second one then ends the process at once, as if nobody listened, so that a
-// person is not kept waiting by a drain.
+// Signals is an actor that returns ErrSignal at the first SIGINT or SIGTERM since
+// the call of Signals: from then on neither ends the process, which therefore has to
+// come to the actor. A second one ends the process at once, as if nobody listened, so
+// that a person is not kept waiting by a drain.
 func Signals() func(ctx context.Context) error {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM)
 	return func(ctx context.Context) error {
-		c := make(chan os.Signal, 1)
-		signal.Notify(c, syscall.SIGINT, syscall.SIGTERM)
 		defer signal.Stop(c)
 		select {
 		case s := <-c:

@@ -96,6 +96,18 @@ func TestSignalEndsTheGroup(t *testing.T) {
 	}
 }
 
+// TestSignalBeforeTheGroupRuns sends the signal while the actor is made but not started,
+// as it happens to a process that has just begun to listen.
+func TestSignalBeforeTheGroupRuns(t *testing.T) {
+	actor := run.Signals()
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := actor(t.Context()); !errors.Is(err, run.ErrSignal) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCleanupUndoesInReverse(t *testing.T) {
 	var c run.Cleanup
 	var order []string

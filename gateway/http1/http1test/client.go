@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// wait bounds every read of a Client: a test that hangs says where.
+// wait bounds the silence in every read of a Client: a test that hangs says where, and
+// one that is slow because the machine is busy goes on.
 const wait = 10 * time.Second
 
 // Client is one raw connection to a server.
@@ -43,7 +44,15 @@ func Dial(t testing.TB, addr string) *Client {
 // Use makes a client of a connection, which is closed with the test.
 func Use(t testing.TB, c net.Conn) *Client {
 	t.Cleanup(func() { _ = c.Close() })
-	return &Client{t: t, c: c, r: bufio.NewReader(c)}
+	return &Client{t: t, c: c, r: bufio.NewReader(patient{c})}
+}
+
+// patient is a connection each of whose reads may wait.
+type patient struct{ c net.Conn }
+
+func (p patient) Read(b []byte) (int, error) {
+	_ = p.c.SetReadDeadline(time.Now().Add(wait))
+	return p.c.Read(b)
 }
 
 // Conn is the connection itself.
@@ -62,7 +71,6 @@ func (c *Client) Close() { _ = c.c.Close() }
 // Read reads the response to a request by method, past informational ones but
 // 101. It returns an error when the connection ended first.
 func (c *Client) Read(method string) (*Response, error) {
-	_ = c.c.SetReadDeadline(time.Now().Add(wait))
 	for {
 		h, err := http.ReadResponse(c.r, &http.Request{Method: method})
 		if err != nil {
@@ -93,14 +101,12 @@ func (c *Client) MustRead(method string) *Response {
 
 // Line reads one line.
 func (c *Client) Line() (string, error) {
-	_ = c.c.SetReadDeadline(time.Now().Add(wait))
 	return c.r.ReadString('\n')
 }
 
 // Rest reads to the end of the connection, however it ends, and tells whether it
 // did end.
 func (c *Client) Rest() (string, bool) {
-	_ = c.c.SetReadDeadline(time.Now().Add(wait))
 	b, err := io.ReadAll(c.r)
 	return string(b), !errors.Is(err, os.ErrDeadlineExceeded)
 }
