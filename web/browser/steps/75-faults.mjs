@@ -147,8 +147,14 @@ class Faults {
     await page.getByRole('heading', { name: 'gateway-3' }).waitFor()
     await page.getByText(t('errors.item.missing')).first().waitFor()
     await this.look('rejecting-gateway')
-    await page.getByRole('main').getByRole('link', { name: t('gateways.title'), exact: true }).click()
-    await page.getByRole('table', { name: t('gateways.title') }).getByText('gateway-3').waitFor()
+    await page
+      .getByRole('main')
+      .getByRole('link', { name: t('gateways.title'), exact: true })
+      .click()
+    await page
+      .getByRole('table', { name: t('gateways.title') })
+      .getByText('gateway-3')
+      .waitFor()
     await this.look('rejecting-gateways')
     await page.goBack()
     await page.goBack()
