@@ -28,5 +28,6 @@ export default defineConfig({
     setupFiles: ['src/testing/setup.ts'],
     include: ['src/**/*.test.{ts,tsx}', 'scripts/**/*.test.mjs'],
     css: false,
+    testTimeout: 30_000,
   },
 } as Parameters<typeof defineConfig>[0])

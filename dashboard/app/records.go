@@ -33,13 +33,13 @@ func openRecords(ctx context.Context, c Config, log *slog.Logger) (records, erro
 		return records{close: func(context.Context) error { return nil }}, nil
 	case driverMongoDB:
 		a := newLazyMongo(c.recordsMongo())
-		return records{a, fmt.Sprintf("the database %s of MongoDB (records.mongodb.database)", c.recordsMongo().Database), a.close}, nil
+		return records{a, fmt.Sprintf("MongoDB %s (records.mongodb.database)", c.recordsMongo().Database), a.close}, nil
 	}
 	a, err := archivesqlite.Open(ctx, archivesqlite.Options{Dir: c.Records.Dir, ReadOnly: true, Log: log})
 	if err != nil {
 		return records{}, fmt.Errorf("opening the records: %w", err)
 	}
-	return records{a, fmt.Sprintf("the folder %s (records.dir)", c.Records.Dir), func(context.Context) error { return a.Close() }}, nil
+	return records{a, c.Records.Dir + " (records.dir)", func(context.Context) error { return a.Close() }}, nil
 }
 
 // options are those of the service that answers from these records.

@@ -45,8 +45,8 @@ type Options struct {
 	Store Store
 	// Kept tells whether any record was ever written; nil: it is not known.
 	Kept func(ctx context.Context) (bool, error)
-	// Place names the store and its setting for messages, such as "the folder
-	// /var/lib/sluice/pump/records (records.dir)". It holds no secret.
+	// Place names the store and its setting for messages of every language, such as
+	// "/var/lib/sluice/pump/records (records.dir)". It holds no secret.
 	Place string
 	// Names knows the names of APIs.
 	Names Names

@@ -38,7 +38,7 @@ export class Visitor {
       reducedMotion: 'reduce',
       ...(this.token && { extraHTTPHeaders: { Authorization: `Bearer ${this.token}` } }),
     })
-    this.context.setDefaultTimeout(10_000)
+    this.context.setDefaultTimeout(30_000)
     await this.context.addInitScript((prefs) => {
       if (!localStorage.getItem('sluice.prefs')) localStorage.setItem('sluice.prefs', JSON.stringify(prefs))
       document.addEventListener('securitypolicyviolation', (e) =>

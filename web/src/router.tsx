@@ -16,9 +16,9 @@ import { Shell } from './layout/Shell'
 import css from './layout/Shell.module.css'
 import { pages } from './routes'
 import { SessionProvider, useSessionQuery } from './session'
+import { SearchIcon } from './ui/icons'
 import { LinkButton } from './ui/Link'
-import { PageHeader, Row, Stack } from './ui/Page'
-import { ErrorState, Skeleton } from './ui/States'
+import { EmptyState, ErrorState, Skeleton } from './ui/States'
 import { Toasts } from './ui/Toast'
 import { parseSearch, stringifySearch } from './url'
 
@@ -86,12 +86,18 @@ function PagePending() {
 export function NotFound() {
   const { t } = useI18n()
   return (
-    <Stack>
-      <PageHeader title={t('shell.noPage')} sub={t('shell.noPageHelp')} />
-      <Row>
-        <LinkButton to="/">{t('shell.toHome')}</LinkButton>
-      </Row>
-    </Stack>
+    <EmptyState
+      icon={SearchIcon}
+      whole
+      title={t('shell.noPage')}
+      actions={
+        <LinkButton look="primary" to="/">
+          {t('shell.toHome')}
+        </LinkButton>
+      }
+    >
+      {t('shell.noPageHelp')}
+    </EmptyState>
   )
 }
 

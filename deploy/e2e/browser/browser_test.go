@@ -20,7 +20,7 @@ import (
 )
 
 // stepsWithin bounds all steps together.
-const stepsWithin = 15 * time.Minute
+const stepsWithin = 20 * time.Minute
 
 // TestMain builds the binaries once; SLUICE_E2E_BIN names a folder of ready ones.
 func TestMain(m *testing.M) { os.Exit(run(m)) }

@@ -97,8 +97,8 @@ async function walkThrough(v, own, w, language, env) {
   // What was changed, by whom.
   await nav('revisions.title')
   const changes = page.getByRole('table', { name: t('revisions.title') })
-  await changes.getByText('orders').first().waitFor()
-  await changes.getByText('test-health-check').first().waitFor()
+  await changes.getByText('Orders').first().waitFor()
+  await changes.getByText('Test health check').first().waitFor()
   await v.sane('walk, revisions')
   await v.shot(`walk-revisions-${language}`, true)
 }

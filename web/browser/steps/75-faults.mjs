@@ -147,6 +147,16 @@ class Faults {
     await page.getByRole('heading', { name: 'gateway-3' }).waitFor()
     await page.getByText(t('errors.item.missing')).first().waitFor()
     await this.look('rejecting-gateway')
+    await page
+      .getByRole('main')
+      .getByRole('link', { name: t('gateways.title'), exact: true })
+      .click()
+    await page
+      .getByRole('table', { name: t('gateways.title') })
+      .getByText('gateway-3')
+      .waitFor()
+    await this.look('rejecting-gateways')
+    await page.goBack()
     await page.goBack()
     await form.says('publish.rejected', { count: 1 })
     await this.own.damage('')
@@ -207,11 +217,25 @@ class Faults {
     await form.says('publish.live', { applied: '3', connected: '3' }, 30_000)
   }
 
+  /** A gateway that ended without a word stays in the list for a while, with the time at which it was last heard of. */
+  async lost() {
+    const { t, like } = this.w
+    const { page } = this
+    await this.v.go('/gateways')
+    const row = page.getByRole('row').filter({ hasText: 'gateway-2' })
+    await row.getByText(t('state.offline')).waitFor()
+    await this.look('offline-gateways')
+    await row.getByRole('link').click()
+    await page.getByText(like('gateways.offlineHelp')).waitFor()
+    await this.look('offline-gateway')
+  }
+
   /** Nobody serves it yet: it is saved, the page says how a gateway is connected, and sees the first one that is. */
   async noGateway() {
     const { t } = this.w
     const { page, form } = this
-    await Promise.all([1, 2, 3].map((n) => this.own.act(`gateway-${n}`, 'stop')))
+    await this.own.act('gateway-2', 'kill')
+    await Promise.all([1, 3].map((n) => this.own.act(`gateway-${n}`, 'stop')))
     await this.create('Alone')
     await form.says('publish.none', {}, 15_000)
     await page.getByText(t('publish.howStart', { command: 'systemctl enable --now sluice-gateway' })).waitFor()
@@ -219,5 +243,6 @@ class Faults {
     await this.look('none')
     await this.own.act('gateway-1', 'start')
     await form.says('publish.live', { applied: '1', connected: '1' }, 15_000)
+    await this.lost()
   }
 }

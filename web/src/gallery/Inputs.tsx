@@ -1,19 +1,15 @@
 import { useState } from 'react'
 import { Checkbox, RadioCards, Switch } from '../ui/Choice'
 import { SearchIcon } from '../ui/icons'
-import { MultiPick } from '../ui/MultiPick'
 import { NumberInput } from '../ui/NumberInput'
 import { Card, Columns, Stack } from '../ui/Page'
 import { Select } from '../ui/Select'
 import { TagInput } from '../ui/TagInput'
 import { PasswordInput, TextArea, TextInput } from '../ui/TextInput'
 
-const apis = ['orders', 'payments', 'catalog', 'shipping', 'users'].map((v) => ({ value: v, label: v }))
-
 /** Every input in every state. */
 export function Inputs() {
   const [n, setN] = useState<number | undefined>(100)
-  const [picked, setPicked] = useState(['orders', 'catalog'])
   const [tags, setTags] = useState(['prod', 'team-shop'])
   const [auth, setAuth] = useState<'key' | 'jwt' | 'none'>('key')
   return (
@@ -44,7 +40,6 @@ export function Inputs() {
             ]}
           />
           <Select label="Disabled" disabled options={[{ value: 's', label: 'second' }]} />
-          <MultiPick label="APIs" options={apis} value={picked} onChange={setPicked} />
           <TagInput label="Tags" value={tags} onChange={setTags} />
         </Stack>
         <Stack>

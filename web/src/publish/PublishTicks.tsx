@@ -55,7 +55,7 @@ export function PublishView({ publish }: { publish: Publish }) {
       {publish.state === 'none' && <NoGateway />}
       {publish.state === 'rejected' && <Rejected publish={publish} />}
       {publish.state === 'unpublished' && <p className="small muted">{t('publish.unpublishedHelp')}</p>}
-      {Boolean(publish.error) && (
+      {Boolean(publish.error) && publish.state !== 'live' && (
         <div>
           <p className="small muted">{explain(publish.error, i18n)}</p>
           <ErrorFinePrint error={publish.error} />

@@ -19,6 +19,8 @@ export interface Column<T> {
   /** A grid track, such as `120px` or `minmax(160px, 2fr)`; default `minmax(80px, 1fr)`. */
   width?: string
   align?: 'end'
+  /** Stands off from the column before it, which ends at its right edge. */
+  apart?: boolean
   /** Values of the list's `sort` for this column. */
   sort?: { up?: string; down?: string }
   /** Left out while the table is narrower than so many pixels. */
@@ -136,7 +138,7 @@ function Head<T>({
             key={c.id}
             role="columnheader"
             aria-sort={up ? 'ascending' : down ? 'descending' : undefined}
-            className={cx(css.cell, c.align && css.end)}
+            className={cx(css.cell, c.align && css.end, c.apart && css.apart)}
           >
             {c.sort && onSort ? (
               <button
@@ -265,7 +267,11 @@ function Rows<T>({ columns, template, list, keyOf, hrefOf, over, onOpen }: DataT
             >
               {columns.map((c, i) => (
                 // biome-ignore lint/a11y/useSemanticElements: see the table
-                <div key={c.id} role="cell" className={cx(css.cell, c.align && css.end, c.controls && css.above)}>
+                <div
+                  key={c.id}
+                  role="cell"
+                  className={cx(css.cell, c.align && css.end, c.apart && css.apart, c.controls && css.above)}
+                >
                   {i > 0 || (!hrefOf && !onOpen) ? (
                     c.cell(row)
                   ) : hrefOf ? (

@@ -9,22 +9,24 @@ import { AlertIcon, CheckIcon, InfoIcon, LockIcon, OfflineIcon, SearchIcon } fro
 import { LinkButton } from './Link'
 import css from './States.module.css'
 
-/** Nothing is there yet: what the thing is in one sentence, and what to do. */
+/** Nothing is there yet: what the thing is in one sentence, and what to do. `whole`: it is all that the page has. */
 export function EmptyState({
   icon: Glyph,
   title,
+  whole,
   children,
   actions,
 }: {
   icon?: Icon
   title: string
+  whole?: boolean
   children?: ReactNode
   actions?: ReactNode
 }) {
   return (
     <div className={css.state}>
       {Glyph && <Glyph size={26} stroke={1.5} aria-hidden />}
-      <h2>{title}</h2>
+      {whole ? <h1 tabIndex={-1}>{title}</h1> : <h2>{title}</h2>}
       {children && <div className="muted">{children}</div>}
       {actions && <div className={css.actions}>{actions}</div>}
     </div>

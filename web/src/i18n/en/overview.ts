@@ -39,6 +39,7 @@ export const overview = {
   latest: 'Latest',
   noAnswer: 'none',
   noChanges: 'Nothing was changed yet. Each change of an API or a policy will be listed here with its author.',
+  notRead: 'Could not be loaded.',
   noRequests: 'No request was recorded in the last 24 hours.',
   onRevision: 'on revision {revision}',
   published: 'Everything up to revision {revision} is published',

@@ -56,7 +56,7 @@ export const requests = {
   notRecorded: 'Headers and body were not recorded.',
   nothingKept: 'No request was ever recorded here',
   nothingKeptHelp:
-    'No pump has written to {place}. Start a pump whose sink writes there; requests then appear within seconds, also those that gateways keep until then.',
+    'No pump has written to {place} yet. While a pump runs whose sink writes there, a call appears within seconds; what gateways keep until then is not lost.',
   oauthClient: 'OAuth client',
   older: 'Older',
   one: 'Request',

@@ -41,6 +41,7 @@ export const overview: Translation<typeof en> = {
   latest: '최신',
   noAnswer: '없음',
   noChanges: '아직 변경이 없습니다. API와 정책의 모든 변경이 작성자와 함께 여기에 표시됩니다.',
+  notRead: '불러오지 못했습니다.',
   noRequests: '최근 24시간 동안 기록된 요청이 없습니다.',
   onRevision: '리비전 {revision}',
   published: '리비전 {revision}까지 모두 적용되었습니다',

@@ -58,7 +58,7 @@ export const requests: Translation<typeof en> = {
   notRecorded: '헤더와 본문은 기록되지 않았습니다.',
   nothingKept: '아직 기록된 요청이 없습니다',
   nothingKeptHelp:
-    '{place}에 기록한 펌프가 없습니다. 그곳에 기록하는 싱크가 있는 펌프를 시작하십시오. 게이트웨이가 보관 중인 요청까지 몇 초 안에 표시됩니다.',
+    '{place}에 아직 기록이 없습니다. 그곳에 기록하는 펌프가 실행 중이면 호출 후 몇 초 안에 표시됩니다. 그때까지 게이트웨이가 보관하는 기록은 사라지지 않습니다.',
   oauthClient: 'OAuth 클라이언트',
   older: '더 이전',
   one: '요청',

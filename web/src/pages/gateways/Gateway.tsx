@@ -121,7 +121,8 @@ function Shown({ node, error }: { node: Node; error: unknown }) {
                 [t('gateways.clock'), clock(node, t, format)],
                 [
                   t('gateways.lastError'),
-                  node.lastError ? (
+                  // The notice above says it already.
+                  node.lastError && node.reason?.includes(node.lastError) ? undefined : node.lastError ? (
                     <span key="e" lang="en">
                       {node.lastError}
                     </span>

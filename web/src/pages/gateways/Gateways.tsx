@@ -154,7 +154,7 @@ function useColumns(status: PublishStatus | undefined): Column<Node>[] {
       id: 'applied',
       header: t('gateways.applied'),
       width: '104px',
-      from: 760,
+      from: 752,
       cell: (n) => {
         const at = appliedAt(n, status)
         if (!at) return <span className="muted">–</span>
@@ -201,6 +201,7 @@ function useColumns(status: PublishStatus | undefined): Column<Node>[] {
       id: 'attention',
       header: t('gateways.attention'),
       width: 'minmax(96px, 1.6fr)',
+      apart: true,
       from: 560,
       cell: (n) => <Attention node={n} />,
     },

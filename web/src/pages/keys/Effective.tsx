@@ -7,6 +7,7 @@ import { type I18n, useI18n } from '../../i18n'
 import { Facts, Stack } from '../../ui/Page'
 import { ErrorNotice, Notice, Skeleton } from '../../ui/States'
 import css from './Keys.module.css'
+import { useApiName } from './Names'
 import { everyApi } from './rights'
 
 /** What a key and its policies come to, as gateways would judge it; asked anew when the draft rests. */
@@ -35,6 +36,16 @@ function originOf(origin: string | undefined, { t, format }: I18n): string {
     origin
       .split(', ')
       .map((o) => (o === 'key' ? t('keys.fromKey') : t('keys.fromPolicy', { policy: o.replace(/^policy:/, '') }))),
+  )
+}
+
+/** An API by its name, and by its id where that says more. */
+function ApiName({ id }: { id: string }) {
+  const name = useApiName(id)
+  return (
+    <span>
+      <b>{name}</b> {name !== id && <code className="muted">{id}</code>}
+    </span>
   )
 }
 
@@ -69,7 +80,7 @@ export function Effective({ preview, error, never }: { preview: KeyPreview | und
             {preview.rights.map((r) => (
               <li key={r.api}>
                 <div className={css.right}>
-                  {r.api === everyApi ? <b>{t('keys.everyApi')}</b> : <code>{r.api}</code>}
+                  {r.api === everyApi ? <b>{t('keys.everyApi')}</b> : <ApiName id={r.api} />}
                   <span className={css.origin}>{from(`/rights/${escaped(r.api)}`)}</span>
                 </div>
                 {r.endpoints ? (

@@ -8,6 +8,7 @@ import { CloseIcon, SearchIcon } from '../../ui/icons'
 import { ErrorNotice, Skeleton } from '../../ui/States'
 import { TextInput } from '../../ui/TextInput'
 import css from './Keys.module.css'
+import { useApiName, usePolicyName } from './Names'
 
 interface Entry {
   id: string
@@ -42,6 +43,7 @@ export function ApiPicker(props: PickerProps) {
       onSearch={setQ}
       hint={t('keys.searchApis')}
       none={t('keys.noApis')}
+      useName={useApiName}
     />
   )
 }
@@ -65,6 +67,7 @@ export function PolicyPicker(props: PickerProps) {
       onSearch={setQ}
       hint={t('keys.searchPolicies')}
       none={t('keys.noPolicies')}
+      useName={usePolicyName}
     />
   )
 }
@@ -78,6 +81,7 @@ function Picker({
   onSearch,
   hint,
   none,
+  useName,
   ...field
 }: PickerProps & {
   list: List<unknown>
@@ -86,6 +90,7 @@ function Picker({
   onSearch: (q: string) => void
   hint: string
   none: string
+  useName: (id: string) => string
 }) {
   const { t } = useI18n()
   const id = useId()
@@ -96,12 +101,7 @@ function Picker({
         {value.length > 0 && (
           <ul className={css.chosen} aria-label={t('ui.selected', { count: value.length })}>
             {value.map((v) => (
-              <li key={v}>
-                <code className="truncate">{v}</code>
-                <button type="button" aria-label={t('ui.removeTag', { name: v })} onClick={() => toggle(v, false)}>
-                  <CloseIcon size={13} aria-hidden />
-                </button>
-              </li>
+              <Chosen key={v} id={v} useName={useName} onRemove={() => toggle(v, false)} />
             ))}
           </ul>
         )}
@@ -147,6 +147,22 @@ function Picker({
         )}
       </div>
     </FieldSet>
+  )
+}
+
+/** One that is chosen, by its name: the list below may be searched for another by now. */
+function Chosen({ id, useName, onRemove }: { id: string; useName: (id: string) => string; onRemove: () => void }) {
+  const { t } = useI18n()
+  const name = useName(id)
+  return (
+    <li>
+      <span className="truncate" title={id}>
+        {name}
+      </span>
+      <button type="button" aria-label={t('ui.removeTag', { name })} onClick={onRemove}>
+        <CloseIcon size={13} aria-hidden />
+      </button>
+    </li>
   )
 }
 

@@ -2,12 +2,13 @@ import { type ReactNode, useEffect, useRef } from 'react'
 import { explain } from '../../api/errors'
 import { useRead } from '../../api/query'
 import { summarize } from '../../fleet'
-import { useI18n } from '../../i18n'
+import { type I18n, useI18n } from '../../i18n'
 import { useSession } from '../../session'
+import { Button } from '../../ui/Button'
 import { cx } from '../../ui/cx'
 import { Link } from '../../ui/Link'
 import { Card, PageHeader, Stack } from '../../ui/Page'
-import { ErrorNotice, ErrorState, Skeleton } from '../../ui/States'
+import { ErrorFinePrint, ErrorNotice, ErrorState, Notice, Skeleton } from '../../ui/States'
 import { Mark, Stat } from '../../ui/Status'
 import { Checklist, type Facts, useChecklist } from './Checklist'
 import { type Check, health } from './health'
@@ -40,15 +41,23 @@ export default function Overview() {
       ? { nodes: all, apis: apis.data, keys: keys.data, requests: requests.data ?? { items: [] } }
       : undefined
   const list = useChecklist(facts)
+  const parts = [requests, revisions, nodes]
+  const shared = sharedError(
+    parts.map((q) => q.error),
+    i18n,
+  )
   const checks = health(
     {
       publishing: publishing.data,
       nodes: all,
       requests: requests.data,
-      noRequests: requests.error ? explain(requests.error, i18n) : undefined,
+      noRequests: requests.error && !isSame(requests.error, shared, i18n) ? explain(requests.error, i18n) : undefined,
     },
     i18n,
   )
+  const retry = () => {
+    for (const q of parts) if (q.error) void q.refetch()
+  }
   const total = (q: { data?: { total: number; totalExact: boolean } }) =>
     q.data && (q.data.totalExact ? format.count(q.data.total) : t('overview.some', { count: q.data.total }))
   const rps = all?.filter((n) => n.service === 'gateway' && n.state !== 'offline').reduce((r, n) => r + n.load.rps, 0)
@@ -57,6 +66,7 @@ export default function Overview() {
     <>
       <PageHeader title={t('overview.title')} />
       <Stack>
+        {Boolean(shared) && <Trouble error={shared} onRetry={retry} />}
         {list.shown && facts && <Checklist facts={facts} onHide={list.hide} />}
         <Card>
           <dl className={css.stats}>
@@ -97,20 +107,32 @@ export default function Overview() {
         <div className={css.main}>
           <Stack>
             {can('requests:read') && (
-              <Part title={t('overview.lastRequests')} to="/requests" more={t('overview.allRequests')} query={requests}>
+              <Part
+                title={t('overview.lastRequests')}
+                to="/requests"
+                more={t('overview.allRequests')}
+                query={requests}
+                told={shared}
+              >
                 {requests.data && <Requests failed={failed.data?.items ?? []} latest={requests.data.items} />}
               </Part>
             )}
             {can('revisions:read') && (
-              <Part title={t('overview.changes')} to="/revisions" more={t('overview.allRevisions')} query={revisions}>
+              <Part
+                title={t('overview.changes')}
+                to="/revisions"
+                more={t('overview.allRevisions')}
+                query={revisions}
+                told={shared}
+              >
                 {revisions.data && <Changes revisions={revisions.data.items} />}
               </Part>
             )}
           </Stack>
           <Stack>
-            {(can('gateways:read') || can('revisions:read')) && <Health checks={checks} />}
+            {(can('gateways:read') || can('revisions:read')) && <Health checks={checks} told={shared} />}
             {can('gateways:read') && (
-              <Part title={t('overview.gateways')} to="/gateways" more={t('overview.allGateways')} query={nodes}>
+              <Part title={t('overview.gateways')} to="/gateways" more={t('overview.allGateways')} query={nodes} told={shared}>
                 {all && <Gateways nodes={all.filter((n) => n.service === 'gateway')} />}
               </Part>
             )}
@@ -121,12 +143,41 @@ export default function Overview() {
   )
 }
 
+/** The error of two reads or more, which is then told once for the whole page. */
+function sharedError(errors: unknown[], i18n: I18n): unknown {
+  return errors.find((e, i) => errors.some((other, j) => i !== j && isSame(e, other, i18n)))
+}
+
+function isSame(error: unknown, other: unknown, i18n: I18n): boolean {
+  return Boolean(error && other) && explain(error, i18n) === explain(other, i18n)
+}
+
+/** What keeps more than one part of the page from being read, and what still works. */
+function Trouble({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+  const i18n = useI18n()
+  return (
+    <Notice
+      tone="bad"
+      action={
+        <Button small onClick={onRetry}>
+          {i18n.t('ui.retry')}
+        </Button>
+      }
+    >
+      {explain(error, i18n)} {i18n.t('ui.errorKeeps')}
+      <ErrorFinePrint error={error} />
+    </Notice>
+  )
+}
+
 /** What must work, and whether it does. */
-function Health({ checks }: { checks: Check[] }) {
+function Health({ checks, told }: { checks: Check[]; told: unknown }) {
   const { t } = useI18n()
   return (
     <Card title={t('overview.health')} flush>
-      {checks.length === 0 ? (
+      {checks.length === 0 && told ? (
+        <p className={cx(css.empty, 'muted')}>{t('overview.notRead')}</p>
+      ) : checks.length === 0 ? (
         <div className={css.empty}>
           <Skeleton height={60} />
         </div>
@@ -190,14 +241,19 @@ function Part({
   to,
   more,
   query,
+  told,
   children,
 }: {
   title: string
   to: string
   more: string
   query: { data?: unknown; error: unknown; refetch: () => unknown }
+  /** The error that the page tells already. */
+  told: unknown
   children: ReactNode
 }) {
+  const i18n = useI18n()
+  const known = isSame(query.error, told, i18n)
   return (
     <Card
       flush
@@ -208,13 +264,15 @@ function Part({
         </Link>
       }
     >
-      {query.error && query.data ? (
+      {query.error && query.data && !known ? (
         <div className={css.empty}>
           <ErrorNotice error={query.error} />
         </div>
       ) : null}
       {query.data ? (
         children
+      ) : known ? (
+        <p className={cx(css.empty, 'muted')}>{i18n.t('overview.notRead')}</p>
       ) : query.error ? (
         <ErrorState error={query.error} onRetry={() => void query.refetch()} />
       ) : (

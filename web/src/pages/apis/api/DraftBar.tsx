@@ -98,6 +98,11 @@ export function DraftBar({ id, draft, onFocus }: { id: string; draft: Draft; onF
         >
           {t('api.review')}
         </Button>
+        {draft.fault && (
+          <div className={css.barNote}>
+            <Notice tone="bad">{t('api.broken', { line: String(draft.fault.line) })}</Notice>
+          </div>
+        )}
         {draft.newer && (
           <div className={css.barNote}>
             <Notice

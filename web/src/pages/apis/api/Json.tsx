@@ -24,7 +24,6 @@ export function Json({ draft, readOnly, name }: { draft: Draft; readOnly: boolea
           readOnly={readOnly}
           height={560}
         />
-        {draft.fault && <Notice tone="bad">{t('api.broken', { line: String(draft.fault.line) })}</Notice>}
       </Stack>
     </Card>
   )

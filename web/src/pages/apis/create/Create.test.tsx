@@ -1,6 +1,8 @@
-import { screen, waitFor } from '@testing-library/react'
+import { act, screen, waitFor } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { beforeEach, expect, test } from 'vitest'
+import { loadLanguage } from '../../../i18n'
+import { setPrefs } from '../../../prefs'
 import { answer, show } from '../../../testing/render'
 import CreateApi from './Create'
 import { definitionOf, loadDraft, noFields, pathFrom, same } from './draft'
@@ -39,9 +41,14 @@ const answers = {
 
 beforeEach(() => sessionStorage.clear())
 
+/** At once, since every key draws the whole form anew. */
+async function put(label: RegExp, text: string) {
+  await userEvent.click(screen.getByLabelText(label))
+  await userEvent.paste(text)
+}
 async function fill() {
-  await userEvent.type(screen.getByLabelText(/^Name/), 'Orders')
-  await userEvent.type(screen.getByLabelText(/^Upstream URL/), 'http://u:1')
+  await put(/^Name/, 'Orders')
+  await put(/^Upstream URL/, 'http://u:1')
 }
 const send = () => userEvent.click(screen.getByRole('button', { name: /Create and publish/ }))
 const created = { ...stored, revision: 9, publishUrl: '/api/v1/publishes/9', problems: [], plan: [] }
@@ -75,6 +82,17 @@ test('no authentication takes a second click', async () => {
   await waitFor(() =>
     expect(calls.find((c) => c.operation === 'POST /apis')?.body).toMatchObject({ filters: { auth: { open: true } } }),
   )
+})
+
+test('what a form finds fault with is said in the language that is chosen afterwards', async () => {
+  answer(answers)
+  await show(<CreateApi />)
+  await send()
+  expect(await screen.findByText('Give it a name.')).toBeTruthy()
+  await loadLanguage('ko')
+  act(() => setPrefs({ language: 'ko' }))
+  expect(await screen.findByText('이름을 입력하십시오.')).toBeTruthy()
+  expect(screen.queryByText('Give it a name.')).toBeNull()
 })
 
 test('an attempt without an answer is looked for and never sent again', async () => {
@@ -149,7 +167,7 @@ test('an upstream that does not answer a call is told with what to do', async ()
 test('a draft keeps no password, and an unreadable one is none', async () => {
   answer(answers)
   await show(<CreateApi />)
-  await userEvent.type(screen.getByLabelText(/^Upstream URL/), 'http://me:secret@u:1')
+  await put(/^Upstream URL/, 'http://me:secret@u:1')
   expect(JSON.stringify({ ...sessionStorage })).not.toContain('secret')
   sessionStorage.setItem('sluice.newApi', '{')
   expect(loadDraft().fields).toEqual(noFields)

@@ -6,7 +6,7 @@ import { Link } from '../../../ui/Link'
 import { Notice } from '../../../ui/States'
 import { TextInput } from '../../../ui/TextInput'
 import css from './Create.module.css'
-import type { useAvailability, useProbe, Verdict } from './checks'
+import type { Say, useAvailability, useProbe, Verdict } from './checks'
 import type { Fields } from './draft'
 import { type Faults, faultsOf } from './NewForm'
 
@@ -19,7 +19,7 @@ interface FormFieldsProps {
   availability: ReturnType<typeof useAvailability>
   onChange: (some: Partial<Fields>) => void
   onOpen: () => void
-  onFault: (field: keyof Fields, text: string | undefined) => void
+  onFault: (field: keyof Fields, fault: Say | undefined) => void
 }
 
 export function FormFields({ fields, faults, opened, probe, availability, onChange, onOpen, onFault }: FormFieldsProps) {
@@ -27,7 +27,7 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
   const { t } = i18n
   /** A value that was left is looked at; one that was never written is not scolded yet. */
   const left = (field: keyof Fields): boolean => {
-    const fault = String(fields[field]).trim() ? faultsOf(fields, opened, i18n)[field] : undefined
+    const fault = String(fields[field]).trim() ? faultsOf(fields, opened)[field] : undefined
     onFault(field, fault)
     return !fault && String(fields[field]).trim() !== ''
   }
@@ -37,14 +37,14 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
   const asked = (v: Verdict) => Boolean(v.checking || v.good || v.warning || v.error)
   const checkPlace = (field: 'domain' | 'path') => {
     left(field)
-    const clean = faultsOf(fields, opened, i18n)
+    const clean = faultsOf(fields, opened)
     if (!clean.domain && !clean.path && !asked(availability.verdict)) {
       void availability.check(fields.path.trim(), fields.domain.trim())
     }
   }
   const place = availability.verdict
   /** A verdict stands where the help stood, so that nothing moves when it comes. */
-  const below = (v: Verdict, fault: string | undefined, help: 'newApi.upstreamHelp' | 'newApi.listenPathHelp') => {
+  const below = (v: Verdict, fault: Say | undefined, help: 'newApi.upstreamHelp' | 'newApi.listenPathHelp') => {
     if (fault || v.error || v.warning) return t(help)
     return v.checking ? t('newApi.checking') : v.good ? undefined : t(help)
   }
@@ -64,7 +64,7 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
           left('name')
           if (fields.path) checkPlace('path')
         }}
-        error={faults.name}
+        error={faults.name?.(i18n)}
       />
       <div>
         <TextInput
@@ -78,9 +78,9 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
           value={fields.upstream}
           onChange={(e) => onChange({ upstream: e.target.value })}
           onBlur={(e) => !sends(e) && !asked(probe.verdict) && tryUpstream()}
-          error={faults.upstream}
-          warning={probe.verdict.warning}
-          good={probe.verdict.good}
+          error={faults.upstream?.(i18n)}
+          warning={probe.verdict.warning?.(i18n)}
+          good={probe.verdict.good?.(i18n)}
         />
         {probe.verdict.warning && (
           <div className={css.aside}>
@@ -100,7 +100,7 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
         value={fields.domain}
         onChange={(e) => onChange({ domain: e.target.value })}
         onBlur={(e) => !sends(e) && checkPlace('domain')}
-        error={faults.domain}
+        error={faults.domain?.(i18n)}
       />
       <div>
         <TextInput
@@ -113,9 +113,9 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
           value={fields.path}
           onChange={(e) => onChange({ path: e.target.value })}
           onBlur={(e) => !sends(e) && checkPlace('path')}
-          error={faults.path ?? place.error}
-          warning={place.warning}
-          good={place.good}
+          error={(faults.path ?? place.error)?.(i18n)}
+          warning={place.warning?.(i18n)}
+          good={place.good?.(i18n)}
         />
         {place.other && (
           <div className={css.aside}>
@@ -143,7 +143,7 @@ export function FormFields({ fields, faults, opened, probe, availability, onChan
           label={t('newApi.auth')}
           value={fields.auth}
           onChange={(auth) => onChange({ auth })}
-          error={faults.auth}
+          error={faults.auth?.(i18n)}
           options={[
             { value: 'key', label: t('newApi.authKey'), help: t('newApi.authKeyHelp') },
             { value: 'none', label: t('newApi.authNone'), help: t('newApi.authNoneHelp') },

@@ -3,20 +3,20 @@ import { ApiError } from '../../../api/client'
 import { explain, explainProblem } from '../../../api/errors'
 import type { Definition, Problem } from '../../../api/schema'
 import { fieldAt } from '../../../form/problems'
-import { type I18n, useI18n } from '../../../i18n'
+import { useI18n } from '../../../i18n'
 import { Button } from '../../../ui/Button'
 import { Card, PageHeader, Row, Stack } from '../../../ui/Page'
 import { ErrorNotice, Notice } from '../../../ui/States'
 import { modKey, useShortcuts } from '../../../ui/shortcuts'
 import css from './Create.module.css'
-import { useAvailability, useProbe } from './checks'
+import { type Say, useAvailability, useProbe } from './checks'
 import { create, type Found, lookFor } from './create'
 import { type Draft, definitionOf, type Fields, keepDraft, loadDraft, noFields, pathFrom } from './draft'
 import { FormFields } from './FormFields'
 import { Preview } from './Preview'
 
 /** Findings by field. */
-export type Faults = Partial<Record<keyof Fields, string>>
+export type Faults = Partial<Record<keyof Fields, Say>>
 
 const order: (keyof Fields)[] = ['name', 'upstream', 'domain', 'path', 'match', 'strip', 'auth']
 
@@ -32,25 +32,26 @@ const places: Record<string, keyof Fields> = {
 }
 
 /** What can be seen without asking anybody. */
-export function faultsOf(f: Fields, opened: boolean, { t }: I18n): Faults {
+export function faultsOf(f: Fields, opened: boolean): Faults {
   const faults: Faults = {}
-  if (!f.name.trim()) faults.name = t('newApi.nameMissing')
-  if (!f.upstream.trim()) faults.upstream = t('newApi.upstreamMissing')
-  else if (!/^https?:\/\/[^\s/?#@]+(?:[/?#]|$)/i.test(f.upstream.trim())) faults.upstream = t('newApi.upstreamInvalid')
-  if (/[\s/]|:\/\//.test(f.domain.trim()) || /^[^[\]:]+:\d+$/.test(f.domain.trim())) faults.domain = t('newApi.domainInvalid')
-  if (!f.path.trim()) faults.path = t('newApi.pathMissing')
-  else if (!f.path.trim().startsWith('/')) faults.path = t('newApi.pathSlash')
-  if (f.auth === 'none' && !opened) faults.auth = t('newApi.decideOpen')
+  if (!f.name.trim()) faults.name = ({ t }) => t('newApi.nameMissing')
+  if (!f.upstream.trim()) faults.upstream = ({ t }) => t('newApi.upstreamMissing')
+  else if (!/^https?:\/\/[^\s/?#@]+(?:[/?#]|$)/i.test(f.upstream.trim())) faults.upstream = ({ t }) => t('newApi.upstreamInvalid')
+  if (/[\s/]|:\/\//.test(f.domain.trim()) || /^[^[\]:]+:\d+$/.test(f.domain.trim()))
+    faults.domain = ({ t }) => t('newApi.domainInvalid')
+  if (!f.path.trim()) faults.path = ({ t }) => t('newApi.pathMissing')
+  else if (!f.path.trim().startsWith('/')) faults.path = ({ t }) => t('newApi.pathSlash')
+  if (f.auth === 'none' && !opened) faults.auth = ({ t }) => t('newApi.decideOpen')
   return faults
 }
 
 /** Puts the server's findings to their fields; what belongs to no field comes back. */
-function place(error: unknown, i18n: I18n): { faults: Faults; rest: Problem[] } {
+function place(error: unknown): { faults: Faults; rest: Problem[] } {
   const faults: Faults = {}
   if (!(error instanceof ApiError)) return { faults, rest: [] }
   const rest = error.problems.filter((p) => {
     const field = p.severity === 'error' ? fieldAt(p.path, places) : undefined
-    if (field && faults[field] === undefined) faults[field] = explainProblem(p, i18n)
+    if (field && faults[field] === undefined) faults[field] = (i18n) => explainProblem(p, i18n)
     return !field
   })
   return { faults, rest }
@@ -70,7 +71,7 @@ export function NewForm({ onCreated }: { onCreated: (id: string, revision: numbe
   const [faults, setFaults] = useState<Faults>({})
   const [trouble, setTrouble] = useState<Trouble | null>(null)
   const [busy, setBusy] = useState(false)
-  const [note, setNote] = useState<{ tone: 'ok' | 'warn'; text: string } | null>(null)
+  const [note, setNote] = useState<{ tone: 'ok' | 'warn'; text: Say } | null>(null)
   const sending = useRef(false)
   const form = useRef<HTMLFormElement>(null)
   const probe = useProbe()
@@ -101,7 +102,7 @@ export function NewForm({ onCreated }: { onCreated: (id: string, revision: numbe
 
   const send = async () => {
     if (sending.current || pending) return
-    const found = faultsOf(fields, opened, i18n)
+    const found = faultsOf(fields, opened)
     setFaults(found)
     setTrouble(null)
     setNote(null)
@@ -123,7 +124,7 @@ export function NewForm({ onCreated }: { onCreated: (id: string, revision: numbe
       return setTrouble({ error: outcome.error, rest: [] })
     }
     keep({ ...draft, pending: undefined })
-    const placed = place(outcome.error, i18n)
+    const placed = place(outcome.error)
     setFaults(placed.faults)
     if (Object.keys(placed.faults).length === 0 || placed.rest.length > 0) setTrouble({ error: outcome.error, rest: placed.rest })
     if (placed.faults.path) void availability.check(fields.path.trim(), fields.domain.trim())
@@ -138,8 +139,8 @@ export function NewForm({ onCreated }: { onCreated: (id: string, revision: numbe
     keep({ ...draft, pending: undefined })
     setNote(
       f.kind === 'absent'
-        ? { tone: 'ok', text: t('newApi.lookAbsent') }
-        : { tone: 'warn', text: t('newApi.lookOther', { name: f.name }) },
+        ? { tone: 'ok', text: ({ t }) => t('newApi.lookAbsent') }
+        : { tone: 'warn', text: ({ t }) => t('newApi.lookOther', { name: f.name }) },
     )
   }
   useShortcuts({ 'mod+Enter': () => void send() })
@@ -157,7 +158,7 @@ export function NewForm({ onCreated }: { onCreated: (id: string, revision: numbe
             <Stack>
               {pending && !busy && <Unknown sent={pending} error={trouble?.error} onFound={found} />}
               {!pending && trouble && <ErrorNotice error={trouble.error} problems={trouble.rest} />}
-              {note && <Notice tone={note.tone}>{note.text}</Notice>}
+              {note && <Notice tone={note.tone}>{note.text(i18n)}</Notice>}
               <FormFields
                 fields={fields}
                 faults={faults}

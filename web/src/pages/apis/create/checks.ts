@@ -2,13 +2,16 @@ import { useRef, useState } from 'react'
 import { ApiError, call } from '../../../api/client'
 import { explain, explainProblem } from '../../../api/errors'
 import type { Problem } from '../../../api/schema'
-import { type I18n, useI18n } from '../../../i18n'
+import type { I18n } from '../../../i18n'
+
+/** A sentence in the language that is shown when it is drawn. */
+export type Say = (i18n: I18n) => string
 
 /** What is known of a field's value beside its form. */
 export interface Verdict {
-  good?: string
-  warning?: string
-  error?: string
+  good?: Say
+  warning?: Say
+  error?: Say
   /** The API that the value clashes with. */
   other?: { id: string; name: string }
   checking?: boolean
@@ -35,8 +38,6 @@ function useLatest() {
 
 /** Lets a gateway call an upstream. What it finds warns; it never keeps anyone from going on. */
 export function useProbe() {
-  const i18n = useI18n()
-  const { t, format } = i18n
   const latest = useLatest()
   return {
     ...latest,
@@ -44,11 +45,19 @@ export function useProbe() {
       latest.ask(async () => {
         try {
           const a = await call('POST /upstreams/probe', { body: { url, timeout: '5s' } })
-          const values = { gateway: a.gateway, status: String(a.status), time: format.duration(a.ms) }
-          if (a.status === 0) return { warning: t('newApi.probeFailed', { gateway: a.gateway, error: cause(a.error ?? '') }) }
-          return a.status >= 500 ? { warning: t('newApi.probeSick', values) } : { good: t('newApi.probeGood', values) }
+          if (a.status === 0) {
+            return { warning: ({ t }) => t('newApi.probeFailed', { gateway: a.gateway, error: cause(a.error ?? '') }) }
+          }
+          const values = ({ format }: I18n) => ({
+            gateway: a.gateway,
+            status: String(a.status),
+            time: format.duration(a.ms),
+          })
+          return a.status >= 500
+            ? { warning: (i18n) => i18n.t('newApi.probeSick', values(i18n)) }
+            : { good: (i18n) => i18n.t('newApi.probeGood', values(i18n)) }
         } catch (error) {
-          return { warning: t('newApi.probeNot', { reason: explain(error, i18n) }) }
+          return { warning: (i18n) => i18n.t('newApi.probeNot', { reason: explain(error, i18n) }) }
         }
       }),
   }
@@ -61,7 +70,6 @@ function cause(error: string): string {
 
 /** Asks whether a listen path is free. */
 export function useAvailability() {
-  const i18n = useI18n()
   const latest = useLatest()
   return {
     ...latest,
@@ -69,24 +77,23 @@ export function useAvailability() {
       latest.ask(async () => {
         try {
           const a = await call('GET /apis/availability', { query: { path, ...(domain && { domain }) } })
-          return read(a.available, a.problems, i18n)
+          return read(a.available, a.problems)
         } catch (error) {
-          if (error instanceof ApiError && error.status === 400) return { error: explain(error, i18n) }
-          return { warning: i18n.t('newApi.pathUnknown', { reason: explain(error, i18n) }) }
+          if (error instanceof ApiError && error.status === 400) return { error: (i18n) => explain(error, i18n) }
+          return { warning: (i18n) => i18n.t('newApi.pathUnknown', { reason: explain(error, i18n) }) }
         }
       }),
   }
 }
 
-function read(available: boolean, problems: Problem[], i18n: I18n): Verdict {
-  const { t } = i18n
+function read(available: boolean, problems: Problem[]): Verdict {
   const p = problems.find((x) => x.severity === 'error') ?? problems[0]
   const params = (p?.params ?? {}) as { id?: string; name?: string; path?: string; example?: string; winner?: string }
   const other = params.id && params.name ? { id: params.id, name: params.name } : undefined
-  if (!available) return { error: p ? explainProblem(p, i18n) : t('newApi.pathTaken'), other }
+  if (!available) return { error: (i18n) => (p ? explainProblem(p, i18n) : i18n.t('newApi.pathTaken')), other }
   if (p?.code === 'api.path_shadowed' && other) {
     const values = { name: other.name, path: params.path ?? '', example: params.example ?? '' }
-    return { warning: t(params.winner === 'this' ? 'newApi.shadows' : 'newApi.shadowed', values), other }
+    return { warning: ({ t }) => t(params.winner === 'this' ? 'newApi.shadows' : 'newApi.shadowed', values), other }
   }
-  return p ? { warning: explainProblem(p, i18n) } : { good: t('newApi.pathFree') }
+  return p ? { warning: (i18n) => explainProblem(p, i18n) } : { good: ({ t }) => t('newApi.pathFree') }
 }
