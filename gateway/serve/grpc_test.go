@@ -38,9 +38,19 @@ func TestARefusalAsGRPCHasIt(t *testing.T) {
 		status        int
 		code, message string
 	}{
-		{400, "13", "no (x.y)"}, {401, "16", "no (x.y)"}, {403, "7", "no (x.y)"}, {404, "12", "no (x.y)"}, {405, "12", "no (x.y)"},
-		{408, "4", "no (x.y)"}, {409, "2", "no (x.y)"}, {413, "8", "no (x.y)"}, {429, "8", "no (x.y)"}, {500, "13", "no (x.y)"},
-		{502, "14", "no (x.y)"}, {503, "14", "no (x.y)"}, {504, "4", "no (x.y)"},
+		{400, "13", "no (x.y)"},
+		{401, "16", "no (x.y)"},
+		{403, "7", "no (x.y)"},
+		{404, "12", "no (x.y)"},
+		{405, "12", "no (x.y)"},
+		{408, "4", "no (x.y)"},
+		{409, "2", "no (x.y)"},
+		{413, "8", "no (x.y)"},
+		{429, "8", "no (x.y)"},
+		{500, "13", "no (x.y)"},
+		{502, "14", "no (x.y)"},
+		{503, "14", "no (x.y)"},
+		{504, "4", "no (x.y)"},
 	} {
 		resp := grpcAnswer(filter.Refuse(c.status, "x.y", "no"))
 		if got := resp.Header.Get("Grpc-Status"); resp.Status != 200 || got != c.code || resp.Header.Get("Grpc-Message") != c.message || resp.ContentLength != 0 {
