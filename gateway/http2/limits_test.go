@@ -266,10 +266,15 @@ func TestConnectionEndsAfterSoManyRequests(t *testing.T) {
 func TestIdleAndSilentConnectionsAreClosed(t *testing.T) {
 	c := http2.ServerConfig{H2C: true, IdleTimeout: soon, HeaderTimeout: soon}
 	t.Run("idle", func(t *testing.T) {
-		_, addr := serve(t, &echo{}, c)
-		r := dialRaw(t, addr)
-		r.headers(1, true, get()...)
-		if got := r.outcome(1); !strings.HasPrefix(got, "200") {
+		_, addr := serve(t, &echo{}, http2.ServerConfig{H2C: true, IdleTimeout: soon})
+		r, got := dialRaw(t, addr), "closed"
+		for r.headers(1, true, get()...); ; r.headers(1, true, get()...) {
+			if got = r.outcome(1); got != "closed" { // it was idle before its request
+				break
+			}
+			r = dialRaw(t, addr)
+		}
+		if !strings.HasPrefix(got, "200") {
 			t.Errorf("%q", got)
 		}
 		if got := r.ended(); got != "NO_ERROR" {
