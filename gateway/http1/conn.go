@@ -182,8 +182,8 @@ func (c *conn) await() bool {
 // for it. Such a one is served, and the last of its connection.
 func (c *conn) arrived() bool {
 	c.s.mu.Lock() // under which endIdle sets its deadline
-	c.s.mu.Unlock()
 	c.state.Store(connBusy)
+	c.s.mu.Unlock()
 	if c.nc.SetReadDeadline(time.Time{}) != nil {
 		return false
 	}
