@@ -54,7 +54,7 @@ func TestCommandsAreAnswered(t *testing.T) {
 	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
 		dash, node := pair(t, s, newKeys(t), func(n *Bus) { n.Handle(notice.CheckCommand, check) })
 		var wg sync.WaitGroup
-		for _, text := range []string{"one", "two", strings.Repeat("long", 1<<18)} {
+		for _, text := range []string{"one", "two", strings.Repeat("long", 1<<16)} {
 			wg.Add(1)
 			go func() {
 				defer wg.Done()
