@@ -37,7 +37,7 @@ func TestRecordsAreReadFromTheFolderOfThePump(t *testing.T) {
 	if a := ask("/api/v1/requests"); a.status != 200 || !strings.Contains(a.body, "requests.nothing_kept") || !strings.Contains(a.body, c.Records.Dir+" (records.dir)") {
 		t.Errorf("got %d %s", a.status, a.body)
 	}
-	if a := ask("/hello"); !strings.Contains(a.body, "nothing yet in the folder "+c.Records.Dir) || !strings.Contains(a.body, `"status":"pass"`) {
+	if a := ask("/hello"); !strings.Contains(a.body, "nothing yet in "+c.Records.Dir+" (records.dir)") || !strings.Contains(a.body, `"status":"pass"`) {
 		t.Errorf("got %s", a.body)
 	}
 	pump, err := archivesqlite.Open(t.Context(), archivesqlite.Options{Dir: c.Records.Dir})
