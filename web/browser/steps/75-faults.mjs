@@ -3,27 +3,32 @@ import { Visitor } from '../harness.mjs'
 import { CreatePage, Own, through, until } from '../own.mjs'
 import { words } from '../words.mjs'
 
+/** Each language on a platform of its own, at the same time: most of this is waiting for processes. */
 export default async function faults(browser, env) {
-  for (const language of ['en', 'ko']) {
-    const own = await Own.start(env.control)
-    const v = await new Visitor(browser, { url: own.url, shots: env.shots, prefs: { language, theme: 'light' } }).open()
-    v.expectFault(
-      /status of (401|409|422|50[234])|ERR_(CONNECTION_RE|SOCKET_NOT_CONNECTED|EMPTY_RESPONSE|INCOMPLETE_CHUNKED|ABORTED|FAILED|NETWORK)/,
-    )
-    const s = new Faults(v, own, words(language), `faults-${language}`)
-    await own.enter(v, s.w, '/apis/new', env.newPassword)
-    await s.badUrl()
-    await s.taken()
-    await s.upstreamDown()
-    await s.slow()
-    await s.rejecting()
-    await s.killed('contents', false)
-    await s.killed('roots', true)
-    if (own.redis) await s.redisAway()
-    await s.noGateway()
-    await v.close()
-    await own.end()
-  }
+  const ends = await Promise.allSettled(['en', 'ko'].map((language) => inLanguage(browser, env, language)))
+  const failed = ends.find((e) => e.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
+async function inLanguage(browser, env, language) {
+  const own = await Own.start(env.control)
+  const v = await new Visitor(browser, { url: own.url, shots: env.shots, prefs: { language, theme: 'light' } }).open()
+  v.expectFault(
+    /status of (401|409|422|50[234])|ERR_(CONNECTION_RE|SOCKET_NOT_CONNECTED|EMPTY_RESPONSE|INCOMPLETE_CHUNKED|ABORTED|FAILED|NETWORK)/,
+  )
+  const s = new Faults(v, own, words(language), `faults-${language}`)
+  await own.enter(v, s.w, '/apis/new', env.newPassword)
+  await s.badUrl()
+  await s.taken()
+  await s.upstreamDown()
+  await s.slow()
+  await s.rejecting()
+  await s.killed('contents', false)
+  await s.killed('roots', true)
+  if (own.redis) await s.redisAway()
+  await s.noGateway()
+  await v.close()
+  await own.end()
 }
 
 class Faults {

@@ -124,6 +124,7 @@ async function asViewer(browser, env, made, each, needs) {
     if (route === '/login') continue // somebody with a token has nothing to do there
     const lacks = needs[route]?.endsWith(':write')
     await everywhere(viewer, loaded[0], called('viewer', loaded[0]), {
+      crosswise: true,
       ready: lacks ? (p) => p.getByRole('alert').getByText(needs[route]).waitFor() : loaded[1]?.ready,
     })
   }
@@ -176,7 +177,7 @@ export default async function everyRoute(browser, env) {
         const params = { permission: needs[route] }
         const denied = refuse(403, { code: 'auth.denied', title: `the permission ${needs[route]} is missing`, params })
         await page.route('**/api/v1/**', denied)
-        await everywhere(v, loaded[0], called('refused', loaded[0]), told)
+        await everywhere(v, loaded[0], called('refused', loaded[0]), { ...told, crosswise: true })
         await page.unroute('**/api/v1/**', denied)
       }
     },

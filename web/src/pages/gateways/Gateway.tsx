@@ -6,6 +6,7 @@ import { useI18n } from '../../i18n'
 import { useTitle } from '../../layout/title'
 import { useNow } from '../../now'
 import { CopyText } from '../../ui/Code'
+import { SearchIcon } from '../../ui/icons'
 import { Link, LinkButton } from '../../ui/Link'
 import { Card, Columns, Facts, PageHeader, Stack } from '../../ui/Page'
 import { EmptyState, ErrorNotice, ErrorState, Notice, Skeleton } from '../../ui/States'
@@ -30,6 +31,7 @@ export function GatewayPage({ id }: { id: string }) {
       <>
         <PageHeader title={id} />
         <EmptyState
+          icon={SearchIcon}
           title={t('gateways.unknown')}
           actions={
             <LinkButton to="/gateways" look="primary">

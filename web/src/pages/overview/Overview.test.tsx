@@ -87,6 +87,19 @@ it('shows a failed request once, above the others', async () => {
   expect(links.map((l) => l.getAttribute('href'))).toEqual(['/requests/r-1'])
 })
 
+it('tells once what keeps every part from being read', async () => {
+  const body = JSON.stringify({ type: 'about:blank', title: 'no', status: 500, code: 'store.unavailable' })
+  const away = () => new Response(body, { status: 500, headers: { 'Content-Type': 'application/problem+json' } })
+  answer(Object.fromEntries(Object.keys(fresh).map((o) => [o, away()])))
+  await show(<Overview />)
+  expect(await screen.findAllByText('Could not be loaded.')).toHaveLength(4)
+  expect(screen.getAllByRole('alert')).toHaveLength(1)
+  answer(full)
+  await userEvent.setup().click(screen.getByRole('button', { name: 'Try again' }))
+  await screen.findByText('Everything up to revision 7 is published')
+  expect(screen.queryByRole('alert')).toBeNull()
+})
+
 it('keeps what works where one part fails', async () => {
   const gone = new Response(JSON.stringify({ title: 'set it', status: 409, code: 'requests.no_archive' }), {
     status: 409,

@@ -36,27 +36,31 @@ export default function Overview() {
 
   const all = nodes.data?.items
   const sum = all && summarize(all)
+  const wrong = {
+    nodes: useLastError(nodes),
+    revisions: useLastError(revisions),
+    apis: useLastError(apis),
+    keys: useLastError(keys),
+    requests: useLastError(requests),
+    failed: useLastError(failed),
+  }
   const facts: Facts | undefined =
-    all && apis.data && keys.data && (requests.data ?? requests.error)
+    all && apis.data && keys.data && (requests.data ?? wrong.requests)
       ? { nodes: all, apis: apis.data, keys: keys.data, requests: requests.data ?? { items: [] } }
       : undefined
   const list = useChecklist(facts)
-  const parts = [requests, revisions, nodes]
-  const shared = sharedError(
-    parts.map((q) => q.error),
-    i18n,
-  )
+  const shared = sharedError([wrong.requests, wrong.revisions, wrong.nodes], i18n)
   const checks = health(
     {
       publishing: publishing.data,
       nodes: all,
       requests: requests.data,
-      noRequests: requests.error && !isSame(requests.error, shared, i18n) ? explain(requests.error, i18n) : undefined,
+      noRequests: wrong.requests && !isSame(wrong.requests, shared, i18n) ? explain(wrong.requests, i18n) : undefined,
     },
     i18n,
   )
   const retry = () => {
-    for (const q of parts) if (q.error) void q.refetch()
+    for (const q of [requests, revisions, nodes, publishing, apis, keys, failed]) if (q.isEnabled) void q.refetch()
   }
   const total = (q: { data?: { total: number; totalExact: boolean } }) =>
     q.data && (q.data.totalExact ? format.count(q.data.total) : t('overview.some', { count: q.data.total }))
@@ -77,9 +81,9 @@ export default function Overview() {
                   label={t('overview.gatewaysNow')}
                   value={sum && `${sum.current} / ${sum.all}`}
                   note={sum && sum.revision > 0 && t('overview.onRevision', { revision: String(sum.revision) })}
-                  error={nodes.error}
+                  error={wrong.nodes}
                 />
-                <Figure label={t('overview.rps')} value={rps !== undefined && format.compact(rps)} error={nodes.error} />
+                <Figure label={t('overview.rps')} value={rps !== undefined && format.compact(rps)} error={wrong.nodes} />
               </>
             )}
             {can('requests:read') && (
@@ -89,19 +93,19 @@ export default function Overview() {
                   label={t('overview.requests')}
                   value={total(requests)}
                   note={t('overview.day')}
-                  error={requests.error}
+                  error={wrong.requests}
                 />
                 <Figure
                   to="/requests?status=5xx"
                   label={t('overview.failed')}
                   value={total(failed)}
                   note={t('overview.day')}
-                  error={failed.error}
+                  error={wrong.failed}
                 />
               </>
             )}
-            {can('apis:read') && <Figure to="/apis" label={t('overview.apis')} value={total(apis)} error={apis.error} />}
-            {can('keys:read') && <Figure to="/keys" label={t('overview.keys')} value={total(keys)} error={keys.error} />}
+            {can('apis:read') && <Figure to="/apis" label={t('overview.apis')} value={total(apis)} error={wrong.apis} />}
+            {can('keys:read') && <Figure to="/keys" label={t('overview.keys')} value={total(keys)} error={wrong.keys} />}
           </dl>
         </Card>
         <div className={css.main}>
@@ -112,6 +116,7 @@ export default function Overview() {
                 to="/requests"
                 more={t('overview.allRequests')}
                 query={requests}
+                error={wrong.requests}
                 told={shared}
               >
                 {requests.data && <Requests failed={failed.data?.items ?? []} latest={requests.data.items} />}
@@ -123,6 +128,7 @@ export default function Overview() {
                 to="/revisions"
                 more={t('overview.allRevisions')}
                 query={revisions}
+                error={wrong.revisions}
                 told={shared}
               >
                 {revisions.data && <Changes revisions={revisions.data.items} />}
@@ -132,7 +138,14 @@ export default function Overview() {
           <Stack>
             {(can('gateways:read') || can('revisions:read')) && <Health checks={checks} told={shared} />}
             {can('gateways:read') && (
-              <Part title={t('overview.gateways')} to="/gateways" more={t('overview.allGateways')} query={nodes} told={shared}>
+              <Part
+                title={t('overview.gateways')}
+                to="/gateways"
+                more={t('overview.allGateways')}
+                query={nodes}
+                error={wrong.nodes}
+                told={shared}
+              >
                 {all && <Gateways nodes={all.filter((n) => n.service === 'gateway')} />}
               </Part>
             )}
@@ -141,6 +154,14 @@ export default function Overview() {
       </Stack>
     </>
   )
+}
+
+/** What went wrong last, until something is read: asking again does not make it unknown. */
+function useLastError({ data, error }: { data?: unknown; error: unknown }): unknown {
+  const last = useRef<unknown>(null)
+  if (error) last.current = error
+  else if (data !== undefined) last.current = null
+  return last.current
 }
 
 /** The error of two reads or more, which is then told once for the whole page. */
@@ -241,19 +262,21 @@ function Part({
   to,
   more,
   query,
+  error,
   told,
   children,
 }: {
   title: string
   to: string
   more: string
-  query: { data?: unknown; error: unknown; refetch: () => unknown }
+  query: { data?: unknown; refetch: () => unknown }
+  error: unknown
   /** The error that the page tells already. */
   told: unknown
   children: ReactNode
 }) {
   const i18n = useI18n()
-  const known = isSame(query.error, told, i18n)
+  const known = isSame(error, told, i18n)
   return (
     <Card
       flush
@@ -264,17 +287,17 @@ function Part({
         </Link>
       }
     >
-      {query.error && query.data && !known ? (
+      {error && query.data && !known ? (
         <div className={css.empty}>
-          <ErrorNotice error={query.error} />
+          <ErrorNotice error={error} />
         </div>
       ) : null}
       {query.data ? (
         children
       ) : known ? (
         <p className={cx(css.empty, 'muted')}>{i18n.t('overview.notRead')}</p>
-      ) : query.error ? (
-        <ErrorState error={query.error} onRetry={() => void query.refetch()} />
+      ) : error ? (
+        <ErrorState error={error} onRetry={() => void query.refetch()} />
       ) : (
         <div className={css.empty}>
           <Skeleton height={120} />

@@ -7,6 +7,7 @@ import { useI18n } from '../../i18n'
 import { useTitle } from '../../layout/title'
 import { useNow } from '../../now'
 import { Button } from '../../ui/Button'
+import { SearchIcon } from '../../ui/icons'
 import { Link, LinkButton } from '../../ui/Link'
 import { Card, Facts, PageHeader, Row, Stack } from '../../ui/Page'
 import { EmptyState, ErrorState, Skeleton } from '../../ui/States'
@@ -40,6 +41,7 @@ export function RevisionPage({ number: raw }: { number: string }) {
       <>
         <PageHeader title={title} />
         <EmptyState
+          icon={SearchIcon}
           title={t('errors.revision.not_found')}
           actions={
             <LinkButton to="/revisions" look="primary">

@@ -2,8 +2,8 @@ import { type FocusEvent, useEffect, useRef } from 'react'
 import { call, JsonText } from '../../../api/client'
 import { useRead } from '../../../api/query'
 import type { Filter } from '../../../api/schema'
-import { EditingProvider, focusProblem } from '../../../form/editing'
-import { rewrite } from '../../../form/json/text'
+import { EditingProvider, focusProblem, useValue } from '../../../form/editing'
+import { isObject, rewrite } from '../../../form/json/text'
 import { Kept, SchemaField, SchemaFields } from '../../../form/SchemaForm'
 import { deref, labelOf, type Schema } from '../../../form/schema'
 import { useI18n } from '../../../i18n'
@@ -96,11 +96,12 @@ export function Edit({
               <SchemaFields at={[]} schema={root} only={sections.general} />
               <Kept at={[]} known={Object.keys(root.properties ?? {})} />
             </Part>
-            {(['listen', 'upstream'] as const).map((name) => (
-              <Part key={name} id={name} title={t(`api.${name}`)}>
-                <SchemaFields at={[name]} schema={deref(root.properties?.[name] ?? {}, root)} root={root} />
-              </Part>
-            ))}
+            <Part id="listen" title={t('api.listen')}>
+              <SchemaFields at={['listen']} schema={deref(root.properties?.listen ?? {}, root)} root={root} />
+            </Part>
+            <Part id="upstream" title={t('api.upstream')}>
+              <Upstream root={root} />
+            </Part>
             <Part id="endpoints" title={t('api.endpoints')}>
               <Stack>
                 <Endpoints schema={root} catalogue={catalogue} open={endpoint} onOpen={onEndpoint} />
@@ -210,4 +211,20 @@ function useFocus(
     done.current = wish.n
     focusProblem(form.current, wish.at)
   })
+}
+
+/** The upstream; what is about TLS only where a target is https, or where it is written already. */
+function Upstream({ root }: { root: Schema }) {
+  const { value } = useValue(['upstream'])
+  const targets = isObject(value) && Array.isArray(value.targets) ? value.targets : []
+  const secure = targets.some((x) => isObject(x) && /^\s*https:/i.test(String(x.url)))
+  const asks = secure || (isObject(value) && value.tls !== undefined)
+  return (
+    <SchemaFields
+      at={['upstream']}
+      schema={deref(root.properties?.upstream ?? {}, root)}
+      root={root}
+      without={asks ? [] : ['tls']}
+    />
+  )
 }
