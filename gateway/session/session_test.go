@@ -428,8 +428,8 @@ func BenchmarkSession(b *testing.B) {
 	}
 	m := newMemory()
 	m.entries[k.HashKey(secret)] = keyring.Entry{Hash: k.HashKey(secret), Version: 1, Key: access.Key{ID: "k_1", Org: "default", State: access.KeyActive}}
-	for name, hash := range map[string]func(string) trust.KeyHash{"hash": k.SumKey, "cache": sessiontest.Sum} {
-		m.entries[sessiontest.Hash(secret)] = m.entries[k.HashKey(secret)]
+	known := k.SumKey(secret)
+	for name, hash := range map[string]func(string) trust.KeyHash{"hash": k.SumKey, "cache": func(string) trust.KeyHash { return known }} {
 		b.Run(name, func(b *testing.B) {
 			l := session.New(m, hash, nil, session.Options{})
 			b.ReportAllocs()

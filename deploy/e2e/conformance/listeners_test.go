@@ -295,6 +295,7 @@ func TestCertificatesAreChangedUnderLoad(t *testing.T) {
 			}
 			return nil
 		})
+		l.more(t, 10)
 	}
 	l.end(t)
 }

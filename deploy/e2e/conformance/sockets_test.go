@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
 const hangup = syscall.SIGHUP
@@ -49,6 +50,13 @@ func startCallers(t *testing.T, n int, call func() error) *callers {
 		})
 	}
 	return l
+}
+
+// more waits until n more calls were made.
+func (l *callers) more(t *testing.T, n int64) {
+	t.Helper()
+	n += l.calls.Load()
+	testenv.Eventually(t, 20*time.Second, func() bool { return l.calls.Load() >= n })
 }
 
 func (l *callers) end(t *testing.T) {
