@@ -133,7 +133,10 @@ function Attention({ node }: { node: Node }) {
   )
 }
 
-/** Each column comes at the width at which the least widths of all of them, with the gaps, have room. */
+/**
+ * Each column comes at the width at which the least widths of all of them, with the gaps, have room; what seldom differs
+ * comes where the reasons of states have room, too.
+ */
 function useColumns(status: PublishStatus | undefined): Column<Node>[] {
   const { t, format } = useI18n()
   const now = useNow(2_000)
@@ -162,9 +165,9 @@ function useColumns(status: PublishStatus | undefined): Column<Node>[] {
         return <span title={t('gateways.appliedAfter', { ago, time: format.duration(at.ms) })}>{ago}</span>
       },
     },
-    { id: 'group', header: t('gateways.group'), width: '76px', from: 1050, cell: (n) => n.group || 'default' },
-    { id: 'version', header: t('gateways.version'), width: '80px', from: 1140, cell: (n) => <code>{n.version}</code> },
-    { id: 'source', header: t('gateways.source'), width: '56px', from: 1210, cell: (n) => sourceText(n, t) },
+    { id: 'group', header: t('gateways.group'), width: '76px', from: 1240, cell: (n) => n.group || 'default' },
+    { id: 'version', header: t('gateways.version'), width: '80px', from: 1340, cell: (n) => <code>{n.version}</code> },
+    { id: 'source', header: t('gateways.source'), width: '56px', from: 1420, cell: (n) => sourceText(n, t) },
     {
       id: 'rps',
       header: t('gateways.rps'),
