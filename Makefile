@@ -116,7 +116,7 @@ e2e: build ## the real binaries, black box
 
 .PHONY: browser
 browser: build ## a real browser on the real platform (needs Chromium)
-	@$(E2E) -timeout 20m $(ARGS) ./deploy/e2e/browser/...
+	@$(E2E) -timeout 25m $(ARGS) ./deploy/e2e/browser/...
 
 .PHONY: faults
 faults: build ## things that go down, are killed, or answer wrongly
