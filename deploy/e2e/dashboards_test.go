@@ -59,7 +59,7 @@ func twoDashboards(t *testing.T, o platform.Options) {
 	ctx := t.Context()
 	clients := []*client.Client{p.Client(0), p.Client(1)}
 	for i := range objects {
-		must(clients[i%2].Create(ctx, "apis", definition(fmt.Sprintf("Object %d", i), fmt.Sprintf("/object-%d/", i), "http://127.0.0.1:1", map[string]any{"open": true})))(t)
+		testenv.Must(clients[i%2].Create(ctx, "apis", definition(fmt.Sprintf("Object %d", i), fmt.Sprintf("/object-%d/", i), "http://127.0.0.1:1", map[string]any{"open": true})))(t)
 	}
 	var work sync.WaitGroup
 	var mu sync.Mutex
@@ -85,7 +85,7 @@ func twoDashboards(t *testing.T, o platform.Options) {
 	for n := range changes {
 		for _, c := range clients {
 			var d struct{ Tags []string }
-			o := must(c.Object(ctx, "apis", fmt.Sprintf("object-%d", n%objects)))(t)
+			o := testenv.Must(c.Object(ctx, "apis", fmt.Sprintf("object-%d", n%objects)))(t)
 			if err := json.Unmarshal(o.Object, &d); err != nil || !slices.Contains(d.Tags, fmt.Sprintf("change-%d", n)) {
 				t.Errorf("change %d is lost: %v", n, d.Tags)
 			}
@@ -123,7 +123,7 @@ func addTag(ctx context.Context, c *client.Client, id, tag string) (stale int, e
 func consistent(t *testing.T, p *platform.Platform, within time.Duration) (newest int64) {
 	t.Helper()
 	ctx := t.Context()
-	rdb := must(redisdb.Open(redisdb.Config{Addresses: []string{p.Redis.Addr}}))(t)
+	rdb := testenv.Must(redisdb.Open(redisdb.Config{Addresses: []string{p.Redis.Addr}}))(t)
 	defer func() { _ = rdb.Close() }()
 	for i, d := range p.Dashboards {
 		if !d.Running() {
@@ -221,7 +221,7 @@ func rootsAre(ctx context.Context, r *publish.Reader, newest int64, want map[str
 // TestFaultDashboardKilled kills a dashboard at each step of a publication, as kill -9 does. Another
 // one, or the same one started again, must bring everything to the newest revision by itself.
 func TestFaultDashboardKilled(t *testing.T) {
-	binary := must(platform.BuildFailpoint(t.Context(), t.TempDir()))(t)
+	binary := testenv.Must(platform.BuildFailpoint(t.Context(), t.TempDir()))(t)
 	eachStore(t, func(t *testing.T, o platform.Options) {
 		o.Dashboard, o.Dashboards = binary, 2
 		dashboardKilled(t, o)
@@ -240,7 +240,7 @@ func dashboardKilled(t *testing.T, o platform.Options) {
 	if err := victim.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	must(p.Client(0).Create(ctx, "apis", definition("Victim", "/victim/", "http://127.0.0.1:1", map[string]any{"open": true})))(t)
+	testenv.Must(p.Client(0).Create(ctx, "apis", definition("Victim", "/victim/", "http://127.0.0.1:1", map[string]any{"open": true})))(t)
 	newest := consistent(t, p, 10*time.Second)
 
 	steps := []string{"contents", "append", "view", "views", "mark", "roots", "notices"}
@@ -300,7 +300,7 @@ func killedAt(t *testing.T, p *platform.Platform, file, step string, alone bool,
 		}
 	}
 	// and the next change is as any other
-	if saved := must(p.Client(0).Patch(ctx, "apis", "victim", map[string]any{"description": "after " + note}, "*"))(t); saved.Revision != want+1 {
+	if saved := testenv.Must(p.Client(0).Patch(ctx, "apis", "victim", map[string]any{"description": "after " + note}, "*"))(t); saved.Revision != want+1 {
 		t.Errorf("the next revision is %d, want %d", saved.Revision, want+1)
 	}
 	p.Live(t, want+1, 5*time.Second)

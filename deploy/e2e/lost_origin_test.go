@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
 // manner is how an origin behaves besides answering.
@@ -44,7 +46,7 @@ type moody struct {
 
 func newMoody(t *testing.T, m manner) *moody {
 	t.Helper()
-	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	l := testenv.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	o := &moody{URL: "http://" + l.Addr().String(), manner: m, l: l, conn: map[net.Conn]bool{}, seen: map[string]bool{}}
 	o.work.Go(func() {
 		for n := uint64(1); ; n++ {

@@ -28,7 +28,7 @@ func TestSoakNothingLost(t *testing.T) {
 	for name, o := range origins {
 		def := definition(name, "/"+name+"/", o.URL, map[string]any{"open": true})
 		def["upstream"].(map[string]any)["connections"] = map[string]any{"idleTimeout": "1s"}
-		saved = must(p.Client(0).Create(t.Context(), "apis", def))(t)
+		saved = testenv.Must(p.Client(0).Create(t.Context(), "apis", def))(t)
 	}
 	p.Live(t, saved.Revision, 5*time.Second)
 	steady, rolling := newDoor(p.Gateways[0].Addr()), newDoor(p.Gateways[1].Addr())

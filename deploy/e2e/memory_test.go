@@ -43,7 +43,7 @@ func soakBytes(t *testing.T) int64 {
 // memoryOf is what a process holds: now, and at most since resetPeak.
 func memoryOf(t *testing.T, pid int) (now, peak int64) {
 	t.Helper()
-	text := string(must(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)))(t))
+	text := string(testenv.Must(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)))(t))
 	value := func(name string) int64 {
 		_, rest, found := strings.Cut(text, name+":")
 		line, _, _ := strings.Cut(rest, "kB")
@@ -72,7 +72,7 @@ func newMeasured(t *testing.T) measured {
 	if _, err := os.Stat("/proc/self/clear_refs"); err != nil {
 		testenv.Missing(t, "/proc", "run on Linux with /proc mounted")
 	}
-	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	l := testenv.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	var conns sync.WaitGroup
 	conns.Go(func() {
 		for {
@@ -91,7 +91,7 @@ func newMeasured(t *testing.T) measured {
 	})
 	def := definition("Bulk", "/", "http://"+l.Addr().String(), map[string]any{"open": true})
 	def["upstream"].(map[string]any)["connections"] = map[string]any{"max": 4096} // each WebSocket has one
-	saved := must(p.Client(0).Create(t.Context(), "apis", def))(t)
+	saved := testenv.Must(p.Client(0).Create(t.Context(), "apis", def))(t)
 	p.Live(t, saved.Revision, 5*time.Second)
 	return measured{p.Gateways[0]}
 }
@@ -166,7 +166,7 @@ func generate(w io.Writer, size int64, chunked bool) error {
 // transfer runs one transfer to its end and fails unless all bytes came through.
 func (m measured) transfer(t *testing.T, how string, size int64) {
 	t.Helper()
-	c := must(net.Dial("tcp", m.gw.Addr()))(t)
+	c := testenv.Must(net.Dial("tcp", m.gw.Addr()))(t)
 	defer func() { _ = c.Close() }()
 	upload := strings.HasPrefix(how, "upload")
 	chunked := strings.HasSuffix(how, "chunked")
@@ -192,13 +192,13 @@ func (m measured) transfer(t *testing.T, how string, size int64) {
 		_, err := fmt.Fprintf(c, "GET /%s/%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", kind, size)
 		sent <- err
 	}
-	resp := must(http.ReadResponse(bufio.NewReader(c), nil))(t)
+	resp := testenv.Must(http.ReadResponse(bufio.NewReader(c), nil))(t)
 	if upload {
-		body := must(io.ReadAll(resp.Body))(t)
+		body := testenv.Must(io.ReadAll(resp.Body))(t)
 		if got := string(body); resp.StatusCode != 200 || got != strconv.FormatInt(size, 10) {
 			t.Errorf("the origin took %.200s of %d bytes, status %d", got, size, resp.StatusCode)
 		}
-	} else if n := must(io.Copy(io.Discard, resp.Body))(t); resp.StatusCode != 200 || n != size {
+	} else if n := testenv.Must(io.Copy(io.Discard, resp.Body))(t); resp.StatusCode != 200 || n != size {
 		t.Errorf("%d of %d bytes came, status %d", n, size, resp.StatusCode)
 	}
 	if err := <-sent; err != nil {

@@ -58,8 +58,8 @@ func outageFixture(t *testing.T, o platform.Options) *fixture {
 	t.Cleanup(f.up.Close)
 	ctx := t.Context()
 	f.c = f.Client(0)
-	must(f.c.Create(ctx, "apis", definition("Open", "/open/", f.up.URL, map[string]any{"open": true})))(t)
-	saved := must(f.c.Create(ctx, "apis", definition("Keyed", "/keyed/", f.up.URL, byKey)))(t)
+	testenv.Must(f.c.Create(ctx, "apis", definition("Open", "/open/", f.up.URL, map[string]any{"open": true})))(t)
+	saved := testenv.Must(f.c.Create(ctx, "apis", definition("Keyed", "/keyed/", f.up.URL, byKey)))(t)
 	f.good, f.bad = f.key(t, "good"), f.key(t, "bad")
 	f.Live(t, saved.Revision, 5*time.Second)
 	for _, g := range f.Gateways {
@@ -72,7 +72,7 @@ func outageFixture(t *testing.T, o platform.Options) *fixture {
 
 func (f *fixture) key(t *testing.T, alias string) client.Key {
 	t.Helper()
-	return must(f.c.CreateKey(t.Context(), map[string]any{"alias": alias, "rights": []any{map[string]string{"api": "*"}}}))(t)
+	return testenv.Must(f.c.CreateKey(t.Context(), map[string]any{"alias": alias, "rights": []any{map[string]string{"api": "*"}}}))(t)
 }
 
 // watch calls with a revoked key all the time, until the function that it returns is called: no
@@ -111,7 +111,7 @@ func (f *fixture) watch(t *testing.T, key string) (end func()) {
 // rootIs waits until the root in Redis is that of the newest revision.
 func (f *fixture) rootIs(t *testing.T, generation int64, d time.Duration) {
 	t.Helper()
-	rdb := must(redisdb.Open(redisdb.Config{Addresses: []string{f.Redis.Addr}}))(t)
+	rdb := testenv.Must(redisdb.Open(redisdb.Config{Addresses: []string{f.Redis.Addr}}))(t)
 	defer func() { _ = rdb.Close() }()
 	testenv.EventuallyNoError(t, d, func() error {
 		root, _, err := publish.NewReader(rdb, f.Keys, "default").Root(t.Context())
@@ -126,7 +126,7 @@ func (f *fixture) rootIs(t *testing.T, generation int64, d time.Duration) {
 func TestFaultRedisLosesItsData(t *testing.T) {
 	f := outageFixture(t, platform.Options{Gateways: []string{"default", "default"}})
 	ctx := t.Context()
-	older := must(f.Redis.Dump(ctx))(t)
+	older := testenv.Must(f.Redis.Dump(ctx))(t)
 
 	// all this is not in the copy
 	if err := f.c.RevokeKey(ctx, f.bad.ID); err != nil {
@@ -136,7 +136,7 @@ func TestFaultRedisLosesItsData(t *testing.T) {
 		within(t, time.Second, g, "/keyed/x", f.bad.Secret, 401, "a revoked key")
 	}
 	later := f.key(t, "later")
-	saved := must(f.c.Create(ctx, "apis", definition("Later", "/later/", f.up.URL, byKey)))(t)
+	saved := testenv.Must(f.c.Create(ctx, "apis", definition("Later", "/later/", f.up.URL, byKey)))(t)
 	f.Live(t, saved.Revision, 5*time.Second)
 	newest := saved.Revision
 
@@ -163,7 +163,7 @@ func TestFaultRedisLosesItsData(t *testing.T) {
 			}
 			f.rootIs(t, newest, 10*time.Second)
 			// a gateway that knows nothing has only Redis to ask
-			fresh := must(f.AddGateway(ctx, "default"))(t)
+			fresh := testenv.Must(f.AddGateway(ctx, "default"))(t)
 			for _, g := range f.Gateways {
 				left := max(10*time.Second-time.Since(began), time.Millisecond)
 				within(t, left, g, "/later/x", later.Secret, 200, "a key made after the copy")
@@ -187,7 +187,7 @@ func TestFaultRedisLosesItsData(t *testing.T) {
 // saveAgain checks that a change is published as before.
 func (f *fixture) saveAgain(t *testing.T) int64 {
 	t.Helper()
-	saved := must(f.c.Patch(t.Context(), "apis", "open", map[string]any{"description": time.Now().String()}, "*"))(t)
+	saved := testenv.Must(f.c.Patch(t.Context(), "apis", "open", map[string]any{"description": time.Now().String()}, "*"))(t)
 	f.Live(t, saved.Revision, 5*time.Second)
 	return saved.Revision
 }
@@ -215,7 +215,7 @@ func TestFaultEverythingElseGone(t *testing.T) {
 	}
 	within(t, 5*time.Second, g, "/open/x", "", 200, "the open API from disk")
 	within(t, 5*time.Second, g, "/keyed/x", f.good.Secret, 200, "a known caller from disk")
-	if st := must(g.State(ctx))(t); st.Origin != "disk" {
+	if st := testenv.Must(g.State(ctx))(t); st.Origin != "disk" {
 		t.Errorf("the configuration comes from %q, want disk", st.Origin)
 	}
 	for what, key := range map[string]string{"a key that was never seen": unseen.Secret, "no key at all of ours": "slc_nobody"} {
@@ -254,7 +254,7 @@ func TestFaultRedisAway(t *testing.T) {
 	f := outageFixture(t, platform.Options{})
 	ctx, g := t.Context(), f.Gateways[0]
 	unseen := f.key(t, "unseen")
-	must(f.Redis.Dump(ctx))(t)
+	testenv.Must(f.Redis.Dump(ctx))(t)
 	l := startLoad(ctx, 8, []string{g.Addr()}, "127.0.0.1", "/open/status/200", 20*time.Millisecond, isOK)
 	f.Redis.Kill()
 	if status, _ := call(g, "/keyed/x", f.good.Secret); status != 200 {
@@ -284,7 +284,7 @@ func TestFaultRedisAway(t *testing.T) {
 func TestFaultGatewayJoinsAnOlderRedis(t *testing.T) {
 	f := outageFixture(t, platform.Options{})
 	ctx := t.Context()
-	older := must(f.Redis.Dump(ctx))(t)
+	older := testenv.Must(f.Redis.Dump(ctx))(t)
 	if err := f.c.RevokeKey(ctx, f.bad.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestFaultGatewayJoinsAnOlderRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	fresh := must(f.AddGateway(ctx, "default"))(t)
+	fresh := testenv.Must(f.AddGateway(ctx, "default"))(t)
 	first, _ := call(fresh, "/keyed/x", f.bad.Secret)
 	within(t, 10*time.Second, fresh, "/keyed/x", f.bad.Secret, 401, "a revoked key")
 	t.Logf("answered %d at first, refused after %s", first, time.Since(began).Round(time.Millisecond))

@@ -48,7 +48,7 @@ func TestPrometheusScrapes(t *testing.T) {
 	dir, own := t.TempDir(), freeAddress(t)
 	file := filepath.Join(dir, "prometheus.yml")
 	ok(t, os.WriteFile(file, fmt.Appendf(nil, "global: {scrape_interval: 500ms}\nscrape_configs:\n- job_name: sluice\n  static_configs: [{targets: [%q, %q]}]\n", sink, strings.TrimPrefix(p.Pumps[0].Admin, "http://")), 0o600))
-	prom := platform.NewProc(dir, "prometheus", must(exec.LookPath("prometheus"))(t), []string{
+	prom := platform.NewProc(dir, "prometheus", testenv.Must(exec.LookPath("prometheus"))(t), []string{
 		"--config.file=" + file, "--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=" + own, "--log.level=error",
 	}, []string{"PATH=" + os.Getenv("PATH")})
 	ok(t, prom.Start())
@@ -88,7 +88,7 @@ func TestPrometheusScrapes(t *testing.T) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	l := testenv.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }

@@ -40,7 +40,7 @@ func openAPI(t *testing.T, p *platform.Platform, name, path string) {
 	t.Helper()
 	up := platform.NewUpstream(name)
 	t.Cleanup(up.Close)
-	saved := must(p.Client(0).Create(t.Context(), "apis", definition(name, path, up.URL, map[string]any{"open": true})))(t)
+	saved := testenv.Must(p.Client(0).Create(t.Context(), "apis", definition(name, path, up.URL, map[string]any{"open": true})))(t)
 	p.Live(t, saved.Revision, 5*time.Second)
 }
 
@@ -48,11 +48,11 @@ func sqliteStore(dir string) rawStore {
 	return rawStore{
 		paths: func(t *testing.T) map[string]int {
 			t.Helper()
-			a := must(sqlite.Open(t.Context(), sqlite.Options{Dir: dir, ReadOnly: true}))(t)
+			a := testenv.Must(sqlite.Open(t.Context(), sqlite.Options{Dir: dir, ReadOnly: true}))(t)
 			defer func() { _ = a.Close() }()
 			found, after := map[string]int{}, archive.Cursor{}
 			for {
-				page := must(a.Find(t.Context(), archive.Filter{}, after, archive.MaxPage))(t)
+				page := testenv.Must(a.Find(t.Context(), archive.Filter{}, after, archive.MaxPage))(t)
 				if len(page.Skipped) > 0 {
 					t.Fatal(page.Skipped)
 				}
@@ -68,10 +68,10 @@ func sqliteStore(dir string) rawStore {
 		cut: func(t *testing.T) func() {
 			t.Helper()
 			var locks []*sql.Conn
-			for _, file := range must(filepath.Glob(filepath.Join(dir, "records-*.db")))(t) {
-				db := must(sql.Open("sqlite", "file:"+file))(t)
+			for _, file := range testenv.Must(filepath.Glob(filepath.Join(dir, "records-*.db")))(t) {
+				db := testenv.Must(sql.Open("sqlite", "file:"+file))(t)
 				t.Cleanup(func() { _ = db.Close() })
-				c := must(db.Conn(t.Context()))(t)
+				c := testenv.Must(db.Conn(t.Context()))(t)
 				testenv.EventuallyNoError(t, 10*time.Second, func() error {
 					_, err := c.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 					return err
@@ -99,7 +99,7 @@ func TestFaultRecordsExact(t *testing.T) {
 		store := sqliteStore(filepath.Join(o.Dir, "records"))
 		var database string
 		if o.MongoDB != "" {
-			proxy := must(platform.NewProxy(hostOf(t, o.MongoDB)))(t)
+			proxy := testenv.Must(platform.NewProxy(hostOf(t, o.MongoDB)))(t)
 			t.Cleanup(proxy.Close)
 			store = mongoStore(o.MongoDB, &database, proxy)
 			o.RecordsURL = "mongodb://" + proxy.Addr + "/"
@@ -189,7 +189,7 @@ func TestFaultRecordsBudget(t *testing.T) {
 		t.Errorf("the streams hold %d bytes; the budget is %d", held, budget)
 	}
 
-	must(p.AddPump(t.Context()))(t)
+	testenv.Must(p.AddPump(t.Context()))(t)
 	ok(t, p.Gateways[0].Stop(8*time.Second)) // ships what lies on the disk
 	ok(t, p.Gateways[0].Launch(t.Context()))
 	var gaps int
@@ -205,7 +205,7 @@ func TestFaultRecordsBudget(t *testing.T) {
 
 // TestFaultSlowSink has a sink that is slow beside one that is fast.
 func TestFaultSlowSink(t *testing.T) {
-	proxy := must(platform.NewProxy(hostOf(t, mongoURL(t))))(t)
+	proxy := testenv.Must(platform.NewProxy(hostOf(t, mongoURL(t))))(t)
 	t.Cleanup(proxy.Close)
 	proxy.Delay(3 * time.Second)
 	o := platform.Options{Dir: t.TempDir(), Pumps: 1}
@@ -216,7 +216,7 @@ func TestFaultSlowSink(t *testing.T) {
 	l := startNumbered(t.Context(), p.Gateways, 16, "/slow/n/", 30_000, 2000)
 	worst, behind := 0.0, int64(0)
 	for l.next.Load() < l.total {
-		st := must(stateOf(t.Context(), p.Pumps[0]))(t)
+		st := testenv.Must(stateOf(t.Context(), p.Pumps[0]))(t)
 		for _, s := range st.Sinks {
 			for _, h := range s.Shards {
 				if s.Name == "fast" {
@@ -252,13 +252,13 @@ func ok(t *testing.T, err error) {
 
 func hostOf(t *testing.T, mongoURL string) string {
 	t.Helper()
-	return must(url.Parse(mongoURL))(t).Host
+	return testenv.Must(url.Parse(mongoURL))(t).Host
 }
 
 // streamBytes is what Redis needs for the stream of a shard.
 func streamBytes(t *testing.T, p *platform.Platform, shard int) int64 {
 	t.Helper()
-	rdb := must(redisdb.Open(redisdb.Config{Addresses: []string{p.Redis.Addr}}))(t)
+	rdb := testenv.Must(redisdb.Open(redisdb.Config{Addresses: []string{p.Redis.Addr}}))(t)
 	defer func() { _ = rdb.Close() }()
 	n, err := rdb.MemoryUsage(t.Context(), spool.StreamKey(shard), 0).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -269,7 +269,7 @@ func streamBytes(t *testing.T, p *platform.Platform, shard int) int64 {
 
 func folderSize(t *testing.T, dir string) (n int64) {
 	t.Helper()
-	for _, e := range must(os.ReadDir(dir))(t) {
+	for _, e := range testenv.Must(os.ReadDir(dir))(t) {
 		if info, err := e.Info(); err == nil && strings.HasPrefix(e.Name(), "spill-") {
 			n += info.Size()
 		}
@@ -313,8 +313,8 @@ func mongoStore(url string, database *string, proxy *platform.Proxy) rawStore {
 			}
 			defer func() { _ = end(context.Background()) }()
 			found := map[string]int{}
-			for _, name := range must(db.ListCollectionNames(t.Context(), bson.M{"name": bson.M{"$regex": "^records_"}}))(t) {
-				all := must(db.Collection(name).Find(t.Context(), bson.M{}, options.Find().SetProjection(bson.M{"path": 1})))(t)
+			for _, name := range testenv.Must(db.ListCollectionNames(t.Context(), bson.M{"name": bson.M{"$regex": "^records_"}}))(t) {
+				all := testenv.Must(db.Collection(name).Find(t.Context(), bson.M{}, options.Find().SetProjection(bson.M{"path": 1})))(t)
 				for all.Next(t.Context()) {
 					path, _ := all.Current.Lookup("path").StringValueOK() // none: the engine refused what it could not read
 					found[path]++

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
 // long tells whether tests run at their full length; else they run at a tenth of it.
@@ -123,13 +124,13 @@ func TestReloadUnderLoad(t *testing.T) {
 	up := platform.NewUpstream("one")
 	t.Cleanup(up.Close)
 	def := definition("Changing", "/changing/", up.URL, map[string]any{"open": true})
-	saved := must(c.Create(ctx, "apis", def))(t)
-	must(c.AwaitApplied(ctx, saved.Revision, 3, 5*time.Second))(t)
+	saved := testenv.Must(c.Create(ctx, "apis", def))(t)
+	testenv.Must(c.AwaitApplied(ctx, saved.Revision, 3, 5*time.Second))(t)
 
 	l := startLoad(ctx, 64, addrs, "127.0.0.1", "/changing/status/200", 20*time.Millisecond, isOK)
 	began := time.Now()
-	saved = must(c.Patch(ctx, "apis", "changing", map[string]any{"description": "saved under load"}, "*"))(t)
-	status := must(c.AwaitApplied(ctx, saved.Revision, 3, 2*time.Second))(t)
+	saved = testenv.Must(c.Patch(ctx, "apis", "changing", map[string]any{"description": "saved under load"}, "*"))(t)
+	status := testenv.Must(c.AwaitApplied(ctx, saved.Revision, 3, 2*time.Second))(t)
 	t.Logf("acknowledged by %d gateways after %s: %+v", len(status.Nodes), time.Since(began), status.Nodes)
 
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -142,7 +143,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			"filters":     map[string]any{"responseHeaders": map[string]any{"set": map[string]string{"X-Change": fmt.Sprint(i)}}},
 			"upstream":    map[string]any{"timeouts": map[string]string{"firstByte": fmt.Sprintf("%ds", 10+i%5)}},
 		}
-		saved = must(c.Patch(ctx, "apis", "changing", patch, "*"))(t)
+		saved = testenv.Must(c.Patch(ctx, "apis", "changing", patch, "*"))(t)
 	}
 	p.Live(t, saved.Revision, 5*time.Second)
 	l.end(t)
@@ -166,14 +167,14 @@ func TestPublishLatency(t *testing.T) {
 	ctx, c := t.Context(), p.Client(0)
 	up := platform.NewUpstream("one")
 	t.Cleanup(up.Close)
-	saved := must(c.Create(ctx, "apis", definition("Changing", "/changing/", up.URL, map[string]any{"open": true})))(t)
-	must(c.AwaitApplied(ctx, saved.Revision, 3, 5*time.Second))(t)
+	saved := testenv.Must(c.Create(ctx, "apis", definition("Changing", "/changing/", up.URL, map[string]any{"open": true})))(t)
+	testenv.Must(c.AwaitApplied(ctx, saved.Revision, 3, 5*time.Second))(t)
 	l := startLoad(ctx, 64, addrs, "127.0.0.1", "/changing/status/200", 20*time.Millisecond, isOK)
 	var took []time.Duration
 	for i := range saves {
 		began := time.Now()
-		saved := must(c.Patch(ctx, "apis", "changing", map[string]any{"description": fmt.Sprint(i)}, "*"))(t)
-		must(c.AwaitApplied(ctx, saved.Revision, 3, 5*time.Second))(t)
+		saved := testenv.Must(c.Patch(ctx, "apis", "changing", map[string]any{"description": fmt.Sprint(i)}, "*"))(t)
+		testenv.Must(c.AwaitApplied(ctx, saved.Revision, 3, 5*time.Second))(t)
 		took = append(took, time.Since(began))
 	}
 	l.end(t)

@@ -63,7 +63,7 @@ func measureScale(t *testing.T, o platform.Options) {
 
 	for range 3 {
 		began := time.Now()
-		g := must(p.AddGateway(ctx, "default"))(t)
+		g := testenv.Must(p.AddGateway(ctx, "default"))(t)
 		t.Logf("%s is ready after %s", g.Name, time.Since(began).Round(time.Millisecond))
 	}
 	measureReads(t, c, size)
@@ -179,12 +179,12 @@ func measureSaves(t *testing.T, p *platform.Platform) {
 	ctx, c := t.Context(), p.Client(0)
 	var answered, live figures
 	for i := range 21 {
-		o := must(c.Object(ctx, "apis", "api-00042"))(t)
+		o := testenv.Must(c.Object(ctx, "apis", "api-00042"))(t)
 		text := strings.Replace(string(o.Object), `"name":"`, fmt.Sprintf(`"name":"%d `, i), 1)
 		began := time.Now()
-		saved := must(c.Replace(ctx, "apis", "api-00042", text, "*"))(t)
+		saved := testenv.Must(c.Replace(ctx, "apis", "api-00042", text, "*"))(t)
 		answered = append(answered, time.Since(began))
-		must(c.AwaitApplied(ctx, saved.Revision, len(p.Gateways), 20*time.Second))(t)
+		testenv.Must(c.AwaitApplied(ctx, saved.Revision, len(p.Gateways), 20*time.Second))(t)
 		live = append(live, time.Since(began))
 	}
 	t.Logf("PUT /apis/{id}: answered p50 %s  p95 %s; by %d gateways p50 %s  p95 %s", answered.at(0.5), answered.at(0.95), len(p.Gateways), live.at(0.5), live.at(0.95))
@@ -196,7 +196,7 @@ func measureSaves(t *testing.T, p *platform.Platform) {
 // resident is the memory of a process, as Linux tells it.
 func resident(t *testing.T, pid int) string {
 	t.Helper()
-	text := must(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)))(t)
+	text := testenv.Must(os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)))(t)
 	for line := range strings.Lines(string(text)) {
 		if rss, ok := strings.CutPrefix(line, "VmRSS:"); ok {
 			return strings.TrimSpace(rss)
@@ -207,7 +207,7 @@ func resident(t *testing.T, pid int) string {
 
 // measureConsole opens the lists in a real browser; see web/browser/scale.mjs.
 func measureConsole(t *testing.T, p *platform.Platform) {
-	web := must(filepath.Abs("../../web"))(t)
+	web := testenv.Must(filepath.Abs("../../web"))(t)
 	node, err := exec.LookPath("node")
 	if err != nil {
 		testenv.Missing(t, "node", "install Node")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
 // soakLength is how long a soak takes: SLUICE_SOAK, such as 10m.
@@ -39,7 +40,7 @@ func metric(t *testing.T, text, name string) float64 {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		if v, ok := strings.CutPrefix(line, name+" "); ok {
-			return must(strconv.ParseFloat(strings.TrimSpace(v), 64))(t)
+			return testenv.Must(strconv.ParseFloat(strings.TrimSpace(v), 64))(t)
 		}
 	}
 	t.Fatalf("the metrics lack %s", name)
@@ -55,14 +56,14 @@ func TestSoakReloads(t *testing.T) {
 	ctx, c := t.Context(), p.Client(0)
 	up := platform.NewUpstream("one")
 	t.Cleanup(up.Close)
-	saved := must(c.Create(ctx, "apis", definition("Changing", "/changing/", up.URL, map[string]any{"open": true})))(t)
-	must(c.AwaitApplied(ctx, saved.Revision, 3, 5*time.Second))(t)
+	saved := testenv.Must(c.Create(ctx, "apis", definition("Changing", "/changing/", up.URL, map[string]any{"open": true})))(t)
+	testenv.Must(c.AwaitApplied(ctx, saved.Revision, 3, 5*time.Second))(t)
 	l := startLoad(ctx, 16, addrs, "127.0.0.1", "/changing/status/200", 10*time.Millisecond, isOK)
 
 	changes := 0
 	churn := func(until time.Time) []footprint {
 		for ; time.Now().Before(until); changes++ {
-			saved = must(c.Patch(ctx, "apis", "changing", map[string]any{
+			saved = testenv.Must(c.Patch(ctx, "apis", "changing", map[string]any{
 				"description": fmt.Sprintf("change %d", changes),
 				"upstream":    map[string]any{"timeouts": map[string]string{"firstByte": fmt.Sprintf("%ds", 10+changes%7)}},
 			}, "*"))(t)

@@ -68,7 +68,7 @@ type tunnels struct {
 // open asks a gateway for its tunnels.
 func open(t *testing.T, g *platform.Service) (st tunnels) {
 	t.Helper()
-	if err := json.Unmarshal(must(g.Ask(t.Context(), "/state"))(t), &st); err != nil {
+	if err := json.Unmarshal(testenv.Must(g.Ask(t.Context(), "/state"))(t), &st); err != nil {
 		t.Fatal(err)
 	}
 	return st
@@ -80,7 +80,7 @@ func TestWebSocketsLiveThroughReloadsAndAreToldOfTheStop(t *testing.T) {
 	g, c := p.Gateways[0], p.Client(0)
 	def := definition("Sockets", "/ws/", url, map[string]any{"open": true})
 	def["id"] = "sockets"
-	saved := must(c.Create(t.Context(), "apis", def))(t)
+	saved := testenv.Must(c.Create(t.Context(), "apis", def))(t)
 	p.Live(t, saved.Revision, 5*time.Second)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -124,15 +124,15 @@ func TestWebSocketsLiveThroughReloadsAndAreToldOfTheStop(t *testing.T) {
 	if st.Tunnels.Total != 2 || st.Tunnels.Counts["sockets"] != 2 || len(st.Tunnels.Open) != 2 || st.Tunnels.Open[0].Protocol != "websocket" || st.Tunnels.Open[0].Client != "127.0.0.1" || st.Tunnels.Open[0].BytesIn == 0 {
 		t.Errorf("%+v", st)
 	}
-	if m := string(must(g.Ask(t.Context(), "/metrics"))(t)); !strings.Contains(m, `sluice_gateway_tunnels{name="sockets"} 2`) {
+	if m := string(testenv.Must(g.Ask(t.Context(), "/metrics"))(t)); !strings.Contains(m, `sluice_gateway_tunnels{name="sockets"} 2`) {
 		t.Error("the metrics do not count them")
 	}
 
 	// another upstream, then no API at all: what is open stays
-	gone := must(c.Patch(t.Context(), "apis", "sockets", map[string]any{"upstream": map[string]any{"targets": []any{map[string]any{"url": "http://127.0.0.1:1"}}}}, saved.ETag))(t)
+	gone := testenv.Must(c.Patch(t.Context(), "apis", "sockets", map[string]any{"upstream": map[string]any{"targets": []any{map[string]any{"url": "http://127.0.0.1:1"}}}}, saved.ETag))(t)
 	p.Live(t, gone.Revision, 5*time.Second)
 	ask(first, websocket.MessageText, []byte("after a change"))
-	gone = must(c.Delete(t.Context(), "apis", "sockets", gone.ETag))(t)
+	gone = testenv.Must(c.Delete(t.Context(), "apis", "sockets", gone.ETag))(t)
 	p.Live(t, gone.Revision, 5*time.Second)
 	ask(first, websocket.MessageText, []byte("after the end of the API"))
 
@@ -159,7 +159,7 @@ func TestWebSocketsLiveThroughReloadsAndAreToldOfTheStop(t *testing.T) {
 func TestAHandshakeOfAnotherVersionIsRefused(t *testing.T) {
 	p := platform.For(t, platform.Options{})
 	url, _ := echo(t)
-	saved := must(p.Client(0).Create(t.Context(), "apis", definition("Sockets", "/ws/", url, map[string]any{"open": true})))(t)
+	saved := testenv.Must(p.Client(0).Create(t.Context(), "apis", definition("Sockets", "/ws/", url, map[string]any{"open": true})))(t)
 	p.Live(t, saved.Revision, 5*time.Second)
 	resp, body, err := exchange(p.Gateways[0].Addr(), "GET", "GET /ws/x HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n")
 	if err != nil || resp.StatusCode != 426 || resp.Header.Get("Sec-WebSocket-Version") != "13" || resp.Header.Get("Upgrade") != "websocket" {
@@ -212,13 +212,13 @@ func idlers(t *testing.T) string {
 func cost(t *testing.T, pid int) (bytes, fds int) {
 	t.Helper()
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	text := string(must(os.ReadFile(filepath.Join(dir, "status")))(t))
+	text := string(testenv.Must(os.ReadFile(filepath.Join(dir, "status")))(t))
 	_, rest, _ := strings.Cut(text, "VmRSS:")
 	kib, err := strconv.Atoi(strings.Fields(rest)[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kib << 10, len(must(os.ReadDir(filepath.Join(dir, "fd")))(t))
+	return kib << 10, len(testenv.Must(os.ReadDir(filepath.Join(dir, "fd")))(t))
 }
 
 // A thousand idle WebSockets cost at most 24 KiB of the process each, and two sockets.
@@ -229,11 +229,11 @@ func TestIdleWebSocketsAreCheap(t *testing.T) {
 	const sockets = 1000
 	p := platform.For(t, platform.Options{})
 	g := p.Gateways[0]
-	saved := must(p.Client(0).Create(t.Context(), "apis", definition("Sockets", "/ws/", idlers(t), map[string]any{"open": true})))(t)
+	saved := testenv.Must(p.Client(0).Create(t.Context(), "apis", definition("Sockets", "/ws/", idlers(t), map[string]any{"open": true})))(t)
 	p.Live(t, saved.Revision, 5*time.Second)
 	dial := func() net.Conn {
 		t.Helper()
-		c := must(net.Dial("tcp", g.Addr()))(t)
+		c := testenv.Must(net.Dial("tcp", g.Addr()))(t)
 		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 		_, _ = io.WriteString(c, "GET /ws/x HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
 		head := make([]byte, 4096)
@@ -307,13 +307,13 @@ func TestEventsArriveAtOnce(t *testing.T) {
 	}))
 	defer origin.Close()
 	p := platform.For(t, platform.Options{})
-	saved := must(p.Client(0).Create(t.Context(), "apis", definition("Events", "/events/", origin.URL, map[string]any{"open": true})))(t)
+	saved := testenv.Must(p.Client(0).Create(t.Context(), "apis", definition("Events", "/events/", origin.URL, map[string]any{"open": true})))(t)
 	p.Live(t, saved.Revision, 5*time.Second)
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	req := must(http.NewRequestWithContext(ctx, http.MethodGet, p.Gateways[0].URL+"/events/", nil))(t)
+	req := testenv.Must(http.NewRequestWithContext(ctx, http.MethodGet, p.Gateways[0].URL+"/events/", nil))(t)
 	client := &http.Client{Transport: &http.Transport{}}
-	resp := must(client.Do(req))(t) // the head comes before the first event
+	resp := testenv.Must(client.Do(req))(t) // the head comes before the first event
 	defer func() { _ = resp.Body.Close() }()
 	if ct := resp.Header.Get("Content-Type"); ct != "text/event-stream" {
 		t.Fatal(ct)
@@ -324,7 +324,7 @@ func TestEventsArriveAtOnce(t *testing.T) {
 		ask <- struct{}{}
 		for lines.Scan() {
 			if sent, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-				took = append(took, time.Since(time.Unix(0, int64(must(strconv.Atoi(sent))(t)))))
+				took = append(took, time.Since(time.Unix(0, int64(testenv.Must(strconv.Atoi(sent))(t)))))
 			}
 			if lines.Text() == "" {
 				break

@@ -39,17 +39,17 @@ func TestForgedRootsAreRefused(t *testing.T) {
 	ctx, c := t.Context(), p.Client(0)
 	up := platform.NewUpstream("one")
 	t.Cleanup(up.Close)
-	rdb := must(redisdb.Open(redisdb.Config{Addresses: []string{p.Redis.Addr}}))(t)
+	rdb := testenv.Must(redisdb.Open(redisdb.Config{Addresses: []string{p.Redis.Addr}}))(t)
 	t.Cleanup(func() { _ = rdb.Close() })
 	def := definition("Guarded", "/guarded/", up.URL, map[string]any{"open": true})
-	saved := must(c.Create(ctx, "apis", def))(t)
+	saved := testenv.Must(c.Create(ctx, "apis", def))(t)
 	p.Live(t, saved.Revision, 5*time.Second)
 	reader := publish.NewReader(rdb, p.Keys, "default")
 	_, old, err := reader.Root(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved = must(c.Patch(ctx, "apis", "guarded", map[string]any{"filters": map[string]any{"responseHeaders": map[string]any{"set": map[string]string{"X-Version": "two"}}}}, "*"))(t)
+	saved = testenv.Must(c.Patch(ctx, "apis", "guarded", map[string]any{"filters": map[string]any{"responseHeaders": map[string]any{"set": map[string]string{"X-Version": "two"}}}}, "*"))(t)
 	p.Live(t, saved.Revision, 5*time.Second)
 	newest, envelope, err := reader.Root(ctx)
 	if err != nil {
@@ -66,14 +66,14 @@ func TestForgedRootsAreRefused(t *testing.T) {
 		_ = b.Publish(ctx, notice.ConfigChangedKind, notice.ConfigChanged{Generation: generation})
 	}}
 
-	strangers := must(trust.Generate())(t)
+	strangers := testenv.Must(trust.Generate())(t)
 	next := *newest
 	next.Generation += 100
 	other := next
 	other.Group = "other"
-	replayed := must(publish.DecodeRoot(old.Root))(t)
+	replayed := testenv.Must(publish.DecodeRoot(old.Root))(t)
 	raised := []byte(strings.Replace(string(envelope.Root), `"generation":`+strconv.FormatInt(newest.Generation, 10), `"generation":9999`, 1))
-	byStranger, ofOther := must(publish.Seal(&next, strangers))(t), must(publish.Seal(&other, p.Keys))(t)
+	byStranger, ofOther := testenv.Must(publish.Seal(&next, strangers))(t), testenv.Must(publish.Seal(&other, p.Keys))(t)
 	for _, attack := range []struct {
 		name            string
 		root, signature []byte
@@ -115,7 +115,7 @@ func (a attacker) mount(t *testing.T, root, signature []byte, h publish.Head, sa
 		}
 		return err
 	})
-	st := must(a.gw.State(ctx))(t)
+	st := testenv.Must(a.gw.State(ctx))(t)
 	if st.Generation != newest.Generation || st.Epoch != newest.Epoch {
 		t.Errorf("the gateway runs generation %d of epoch %d, want %d of %d", st.Generation, st.Epoch, newest.Generation, newest.Epoch)
 	}
@@ -139,7 +139,7 @@ func (a attacker) mount(t *testing.T, root, signature []byte, h publish.Head, sa
 // beat waits until the gateway's beat tells of the refusal.
 func (a attacker) beat(t *testing.T, says string) {
 	t.Helper()
-	rdb := must(redisdb.Open(redisdb.Config{Addresses: []string{a.p.Redis.Addr}}))(t)
+	rdb := testenv.Must(redisdb.Open(redisdb.Config{Addresses: []string{a.p.Redis.Addr}}))(t)
 	defer func() { _ = rdb.Close() }()
 	testenv.EventuallyNoError(t, 5*time.Second, func() error {
 		beats, err := fleet.NewReader(rdb, a.p.Keys).List(t.Context())

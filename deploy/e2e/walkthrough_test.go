@@ -134,17 +134,6 @@ func fetch(t *testing.T, url string, header ...string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// must is for calls that only prepare: must(f())(t).
-func must[T any](v T, err error) func(t testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
 // TestWalkThrough is the product's walk-through by REST, on the one command that a newcomer starts.
 func TestWalkThrough(t *testing.T) {
 	ctx, data := t.Context(), t.TempDir()
@@ -152,7 +141,7 @@ func TestWalkThrough(t *testing.T) {
 	r := q.ready
 	gateway := r.Gateways[0].URL
 
-	password := strings.TrimSpace(string(must(os.ReadFile(r.PasswordFile))(t)))
+	password := strings.TrimSpace(string(testenv.Must(os.ReadFile(r.PasswordFile))(t)))
 	c := client.New(r.Dashboard.URL)
 	if err := c.SignIn(ctx, r.Login, "wrong"+password); client.Status(err) != 401 {
 		t.Errorf("a wrong password: %v, want 401", err)
@@ -217,14 +206,14 @@ func TestWalkThrough(t *testing.T) {
 // keyed walks through an API with keys.
 func keyed(t *testing.T, c *client.Client, r ready) {
 	ctx, url := t.Context(), r.Gateways[0].URL+"/keyed/hello"
-	saved := must(c.Create(ctx, "apis", definition("Keyed", "/keyed/", r.Dashboard.URL, map[string]any{"any": []any{map[string]any{"key": map[string]any{}}}})))(t)
+	saved := testenv.Must(c.Create(ctx, "apis", definition("Keyed", "/keyed/", r.Dashboard.URL, map[string]any{"any": []any{map[string]any{"key": map[string]any{}}}})))(t)
 	if _, err := c.AwaitApplied(ctx, saved.Revision, 2, 5*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if status, body := fetch(t, url); status != 401 {
 		t.Errorf("without a key: %d %s, want 401", status, body)
 	}
-	key := must(c.CreateKey(ctx, map[string]any{"alias": "kim", "rights": []any{map[string]string{"api": "keyed"}}}))(t)
+	key := testenv.Must(c.CreateKey(ctx, map[string]any{"alias": "kim", "rights": []any{map[string]string{"api": "keyed"}}}))(t)
 	if status, body := fetch(t, url, "Authorization", key.Secret); status != 200 {
 		t.Errorf("with a key: %d %s, want 200", status, body)
 	}
@@ -286,7 +275,7 @@ func definition(name, path, upstream string, auth any) map[string]any {
 }
 
 func TestQuickstartSaysWhatToMend(t *testing.T) {
-	held := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	held := testenv.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer func() { _ = held.Close() }()
 	taken := strconv.Itoa(held.Addr().(*net.TCPAddr).Port)
 	file := filepath.Join(t.TempDir(), "a-file")

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -15,29 +13,13 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
-	"github.com/sluice-gateway/sluice/pkg/redisdb"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
 // stepsWithin bounds all steps together.
 const stepsWithin = 20 * time.Minute
 
-// TestMain builds the binaries once; SLUICE_E2E_BIN names a folder of ready ones.
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	redisdb.LogTo(slog.New(slog.DiscardHandler))
-	dir, err := os.MkdirTemp("", "sluice-browser-")
-	if err == nil {
-		defer func() { _ = os.RemoveAll(dir) }()
-		err = platform.Build(context.Background(), dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(platform.Main(m)) }
 
 // outcome is a line that web/browser/run.mjs prints for each step.
 type outcome struct {

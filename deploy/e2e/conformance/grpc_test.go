@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
+	"github.com/sluice-gateway/sluice/pkg/testenv/certstest"
 )
 
 // broken is how a case of gRPC's own tests ends that does not pass: they know only the end of the
@@ -43,7 +46,7 @@ func (endless) ErrorDepth(_ int, _ ...any)    {}
 // grpcOrigin serves gRPC's own test service, over TLS where there is a configuration for it.
 func grpcOrigin(t *testing.T, c *tls.Config) (addr string) {
 	t.Helper()
-	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	l := testenv.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	o := []grpc.ServerOption{orca.CallMetricsServerOption(nil)}
 	if c != nil {
 		o = append(o, grpc.Creds(credentials.NewTLS(c)))
@@ -68,7 +71,7 @@ func (r route) channel(t *testing.T, more ...grpc.DialOption) *grpc.ClientConn {
 	if r.tls != nil {
 		cred = credentials.NewTLS(r.tls)
 	}
-	c := must(grpc.NewClient("passthrough:///"+r.addr, append(more, grpc.WithTransportCredentials(cred), grpc.WithAuthority(r.host))...))(t)
+	c := testenv.Must(grpc.NewClient("passthrough:///"+r.addr, append(more, grpc.WithTransportCredentials(cred), grpc.WithAuthority(r.host))...))(t)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
@@ -137,16 +140,16 @@ func soak(r route, channel func() (*grpc.ClientConn, func())) interop.SoakTestCo
 func grpcWorld(t *testing.T) (p *platform.Platform, listeners map[string]route) {
 	t.Helper()
 	grpclog.SetLoggerV2(endless{grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)})
-	ca, dir := newAuthority(t), t.TempDir()
-	ca.pair(t, dir, "front", 2, "*.grpc.test")
-	put(t, dir+"/origins.crt", ca.bundle())
+	ca, dir := certstest.NewCA(t, "ca"), t.TempDir()
+	ca.Write(dir, "front", certstest.Options{}, "*.grpc.test")
+	certstest.Put(t, filepath.Join(dir, "origins.crt"), ca.PEM)
 	p = platform.For(t, platform.Options{Gateways: []string{}})
-	g := must(p.AddGatewayWith(t.Context(), "default", map[string]string{
+	g := testenv.Must(p.AddGatewayWith(t.Context(), "default", map[string]string{
 		"SLUICE_GATEWAY_LISTEN_H2C": "true", "SLUICE_GATEWAY_CERTIFICATES_DIR": dir,
 		"SLUICE_GATEWAY_LISTENERS": `[{name: secure, address: "127.0.0.1:0", tls: true}]`,
 	}))(t)
 	secure := func(set map[string]any, http string) map[string]any {
-		addr := grpcOrigin(t, ca.server(t, 3, "origin.test"))
+		addr := grpcOrigin(t, ca.Server(certstest.Options{}, "origin.test"))
 		set["targets"], set["http"], set["tls"] = targets("https://"+addr), http, map[string]any{"ca": "origins", "serverName": "origin.test"}
 		return set
 	}
@@ -164,10 +167,10 @@ func grpcWorld(t *testing.T) (p *platform.Platform, listeners map[string]route) 
 		if name == "keys" {
 			def["filters"] = map[string]any{"auth": map[string]any{"any": []any{map[string]any{"key": map[string]any{}}}}}
 		}
-		newest = max(newest, must(p.Client(0).Create(t.Context(), "apis", def))(t).Revision)
+		newest = max(newest, testenv.Must(p.Client(0).Create(t.Context(), "apis", def))(t).Revision)
 	}
 	p.Live(t, newest, 10*time.Second)
-	return p, map[string]route{"h2c": {addr: g.Addr()}, "tls": {addr: g.Listener("secure"), tls: ca.client("", "h2")}}
+	return p, map[string]route{"h2c": {addr: g.Addr()}, "tls": {addr: g.Listener("secure"), tls: ca.Client("", "h2")}}
 }
 
 func targets(urls ...string) (all []any) {
@@ -241,7 +244,7 @@ func TestARefusedCallHasAStatusOfGRPC(t *testing.T) {
 			})
 		}
 	}
-	m := string(must(p.Gateways[0].Ask(t.Context(), "/metrics"))(t))
+	m := string(testenv.Must(p.Gateways[0].Ask(t.Context(), "/metrics"))(t))
 	for _, code := range []string{"401", "404", "502", "504"} {
 		if !strings.Contains(m, `status="`+code+`"`) {
 			t.Errorf("no %s was counted", code)

@@ -25,6 +25,8 @@ import (
 	hpacktext "golang.org/x/net/http2/hpack"
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
+	"github.com/sluice-gateway/sluice/pkg/testenv/certstest"
 )
 
 // waiver is a case that the gateway does not pass on some listeners. Where it passes again the waiver is
@@ -165,10 +167,10 @@ func (s specCase) judge(t *testing.T, c *config.Config, listener string) bool {
 }
 
 func TestHTTP2ListenersPassH2spec(t *testing.T) {
-	ca, dir := newAuthority(t), t.TempDir()
-	ca.pair(t, dir, "front", 2, "front.test")
+	ca, dir := certstest.NewCA(t, "ca"), t.TempDir()
+	ca.Write(dir, "front", certstest.Options{}, "front.test")
 	p := platform.For(t, platform.Options{Gateways: []string{}})
-	g := must(p.AddGatewayWith(t.Context(), "default", map[string]string{
+	g := testenv.Must(p.AddGatewayWith(t.Context(), "default", map[string]string{
 		"SLUICE_GATEWAY_LISTEN_H2C": "true", "SLUICE_GATEWAY_CERTIFICATES_DIR": dir, "SLUICE_GATEWAY_CERTIFICATES_DEFAULT": "front",
 		"SLUICE_GATEWAY_LISTENERS": `[{name: secure, address: "127.0.0.1:0", tls: true}]`,
 	}))(t)
@@ -180,12 +182,12 @@ func TestHTTP2ListenersPassH2spec(t *testing.T) {
 		_, _ = w.Write(make([]byte, 512))
 	}))
 	t.Cleanup(origin.Close)
-	saved := must(p.Client(0).Create(t.Context(), "apis", openAPI("Conformance", "/", map[string]any{"targets": []any{map[string]string{"url": origin.URL}}})))(t)
+	saved := testenv.Must(p.Client(0).Create(t.Context(), "apis", openAPI("Conformance", "/", map[string]any{"targets": []any{map[string]string{"url": origin.URL}}})))(t)
 	p.Live(t, saved.Revision, 10*time.Second)
 	for name, addr := range map[string]string{"tls": g.Listener("secure"), "h2c": g.Addr()} {
 		t.Run(name, func(t *testing.T) {
 			_, port, _ := net.SplitHostPort(addr)
-			number, cases := must(strconv.Atoi(port))(t), specCases()
+			number, cases := testenv.Must(strconv.Atoi(port))(t), specCases()
 			var passed atomic.Int64
 			t.Run("case", func(t *testing.T) {
 				for _, s := range cases {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
+	"github.com/sluice-gateway/sluice/pkg/testenv/certstest"
 )
 
 // teller is an origin that says who called, and how; with a WebSocket it says nothing.
@@ -43,7 +43,7 @@ func publish(t *testing.T, p *platform.Platform, defs ...map[string]any) {
 	t.Helper()
 	var newest int64
 	for _, d := range defs {
-		newest = max(newest, must(p.Client(0).Create(t.Context(), "apis", d))(t).Revision)
+		newest = max(newest, testenv.Must(p.Client(0).Create(t.Context(), "apis", d))(t).Revision)
 	}
 	p.Live(t, newest, 10*time.Second)
 }
@@ -82,10 +82,10 @@ func get(host, path string) string {
 }
 
 func TestPlainCallersAreSentToTheListenerWithTLS(t *testing.T) {
-	ca, dir := newAuthority(t), t.TempDir()
-	ca.pair(t, dir, "front", 2, "front.test")
+	ca, dir := certstest.NewCA(t, "ca"), t.TempDir()
+	ca.Write(dir, "front", certstest.Options{}, "front.test")
 	p := platform.For(t, platform.Options{Gateways: []string{}})
-	g := must(p.AddGatewayWith(t.Context(), "default", map[string]string{
+	g := testenv.Must(p.AddGatewayWith(t.Context(), "default", map[string]string{
 		"SLUICE_GATEWAY_CERTIFICATES_DIR": dir, "SLUICE_GATEWAY_LISTENERS": `[{name: secure, address: "127.0.0.1:0", tls: true}]`,
 	}))(t)
 	def := openAPI("Redirected", "/", map[string]any{"targets": targets(teller(t))})
@@ -96,7 +96,7 @@ func TestPlainCallersAreSentToTheListenerWithTLS(t *testing.T) {
 		t.Errorf("%d %v, %v", status, head, err)
 	}
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
-		tr := &http.Transport{TLSClientConfig: ca.client("front.test"), ForceAttemptHTTP2: protocol == "HTTP/2.0"}
+		tr := &http.Transport{TLSClientConfig: ca.Client("front.test"), ForceAttemptHTTP2: protocol == "HTTP/2.0"}
 		resp, err := (&http.Client{Transport: tr}).Get("https://" + g.Listener("secure") + "/a")
 		if err != nil {
 			t.Fatal(err)
@@ -108,7 +108,7 @@ func TestPlainCallersAreSentToTheListenerWithTLS(t *testing.T) {
 			t.Errorf("%s: %s %d %q, %v", protocol, resp.Proto, resp.StatusCode, b, err)
 		}
 	}
-	if _, err := tls.Dial("tcp", g.Listener("secure"), ca.client("other.test")); err == nil || !strings.Contains(err.Error(), "unrecognized name") {
+	if _, err := tls.Dial("tcp", g.Listener("secure"), ca.Client("other.test")); err == nil || !strings.Contains(err.Error(), "unrecognized name") {
 		t.Errorf("another name: %v", err)
 	}
 }
@@ -126,14 +126,14 @@ func proxyHeader(from, to netip.AddrPort) string {
 }
 
 func TestTheAddressOfAProxyHeaderReachesOriginAndRecords(t *testing.T) {
-	ca, dir := newAuthority(t), t.TempDir()
-	ca.pair(t, dir, "front", 2, "front.test")
+	ca, dir := certstest.NewCA(t, "ca"), t.TempDir()
+	ca.Write(dir, "front", certstest.Options{}, "front.test")
 	p := platform.For(t, platform.Options{Gateways: []string{}, Pumps: 1})
-	g := must(p.AddGatewayWith(t.Context(), "default", map[string]string{
+	g := testenv.Must(p.AddGatewayWith(t.Context(), "default", map[string]string{
 		"SLUICE_GATEWAY_CERTIFICATES_DIR": dir, "SLUICE_GATEWAY_TRUSTED_PROXIES": "127.0.0.0/8",
 		"SLUICE_GATEWAY_LISTENERS": `[{name: proxied, address: "127.0.0.1:0", proxy_protocol: true}, {name: secure, address: "127.0.0.1:0", proxy_protocol: true, tls: true}]`,
 	}))(t)
-	stranger := must(p.AddGatewayWith(t.Context(), "default", map[string]string{
+	stranger := testenv.Must(p.AddGatewayWith(t.Context(), "default", map[string]string{
 		"SLUICE_GATEWAY_TRUSTED_PROXIES": "192.0.2.1/32", "SLUICE_GATEWAY_LISTENERS": `[{name: proxied, address: "127.0.0.1:0", proxy_protocol: true}]`,
 	}))(t)
 	publish(t, p, openAPI("Told", "/", map[string]any{"targets": targets(teller(t))}))
@@ -152,10 +152,10 @@ func TestTheAddressOfAProxyHeaderReachesOriginAndRecords(t *testing.T) {
 		if c.tls {
 			listener, scheme = "secure", "https"
 		}
-		conn := must(net.Dial("tcp", g.Listener(listener)))(t)
+		conn := testenv.Must(net.Dial("tcp", g.Listener(listener)))(t)
 		_, _ = io.WriteString(conn, c.header)
 		if c.tls {
-			conn = tls.Client(conn, ca.client("front.test"))
+			conn = tls.Client(conn, ca.Client("front.test"))
 		}
 		status, body, _, err := say(conn, get("front.test", c.path))
 		_ = conn.Close()
@@ -188,18 +188,18 @@ func TestTheAddressOfAProxyHeaderReachesOriginAndRecords(t *testing.T) {
 }
 
 func TestTCPListenersPassOn(t *testing.T) {
-	ca := newAuthority(t)
-	secret := func(name string, serial int64) string {
+	ca := certstest.NewCA(t, "ca")
+	secret := func(name string) string {
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, name) }))
-		s.TLS = ca.server(t, serial, name)
+		s.TLS = ca.Server(certstest.Options{}, name)
 		s.StartTLS()
 		t.Cleanup(s.Close)
 		return s.Listener.Addr().String()
 	}
-	a, b := secret("a.test", 2), secret("deep.b.test", 3)
+	a, b := secret("a.test"), secret("deep.b.test")
 	plain := strings.TrimPrefix(teller(t), "http://")
 	p := platform.For(t, platform.Options{Gateways: []string{}})
-	g := must(p.AddGatewayWith(t.Context(), "default", map[string]string{"SLUICE_GATEWAY_LISTENERS": fmt.Sprintf(`[
+	g := testenv.Must(p.AddGatewayWith(t.Context(), "default", map[string]string{"SLUICE_GATEWAY_LISTENERS": fmt.Sprintf(`[
 		{name: raw, address: "127.0.0.1:0", tcp: {targets: [{address: "127.0.0.1:1"}, {address: %q}]}},
 		{name: names, address: "127.0.0.1:0", tcp: {sni: [{names: [a.test], targets: [{address: %q}]}, {names: ["*.b.test"], targets: [{address: %q}]}]}},
 		{name: closed, address: "127.0.0.1:0", tcp: {targets: [{address: %q}], deny: [127.0.0.0/8]}}]`, plain, a, b, plain)}))(t)
@@ -209,11 +209,11 @@ func TestTCPListenersPassOn(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{"a.test": "a.test", "deep.b.test": "deep.b.test"} {
-		if status, body, _, err := visit(t, g.Listener("names"), ca.client(name), get(name, "/")); err != nil || status != 200 || body != want {
+		if status, body, _, err := visit(t, g.Listener("names"), ca.Client(name), get(name, "/")); err != nil || status != 200 || body != want {
 			t.Errorf("%s: %d %q, %v", name, status, body, err)
 		}
 	}
-	if _, _, _, err := visit(t, g.Listener("names"), ca.client("c.test"), get("c.test", "/")); err == nil || !strings.Contains(err.Error(), "unrecognized name") {
+	if _, _, _, err := visit(t, g.Listener("names"), ca.Client("c.test"), get("c.test", "/")); err == nil || !strings.Contains(err.Error(), "unrecognized name") {
 		t.Errorf("an unknown name: %v", err)
 	}
 	if _, body, _, err := visit(t, g.Listener("closed"), nil, get("raw.test", "/")); err == nil {
@@ -223,7 +223,7 @@ func TestTCPListenersPassOn(t *testing.T) {
 
 func TestTunnelsEndAtTheirLimits(t *testing.T) {
 	p := platform.For(t, platform.Options{Gateways: []string{}})
-	g := must(p.AddGatewayWith(t.Context(), "default", map[string]string{"SLUICE_GATEWAY_TUNNEL_IDLE_TIMEOUT": "700ms", "SLUICE_GATEWAY_TUNNEL_MAX_AGE": "2s"}))(t)
+	g := testenv.Must(p.AddGatewayWith(t.Context(), "default", map[string]string{"SLUICE_GATEWAY_TUNNEL_IDLE_TIMEOUT": "700ms", "SLUICE_GATEWAY_TUNNEL_MAX_AGE": "2s"}))(t)
 	publish(t, p, openAPI("Sockets", "/", map[string]any{"targets": targets(teller(t))}))
 	for name, c := range map[string]struct {
 		busy       bool
@@ -265,27 +265,25 @@ func TestTunnelsEndAtTheirLimits(t *testing.T) {
 
 // Certificates are changed again and again by SIGHUP while clients shake hands, and none of them fails.
 func TestCertificatesAreChangedUnderLoad(t *testing.T) {
-	ca, dir := newAuthority(t), t.TempDir()
-	ca.pair(t, dir, "front", 2, "front.test")
+	ca, dir := certstest.NewCA(t, "ca"), t.TempDir()
+	ca.Write(dir, "front", certstest.Options{}, "front.test")
 	p := platform.For(t, platform.Options{Gateways: []string{}})
-	g := must(p.AddGatewayWith(t.Context(), "default", map[string]string{"SLUICE_GATEWAY_CERTIFICATES_DIR": dir, "SLUICE_GATEWAY_LISTENERS": `[{name: secure, address: "127.0.0.1:0", tls: true}]`}))(t)
+	g := testenv.Must(p.AddGatewayWith(t.Context(), "default", map[string]string{"SLUICE_GATEWAY_CERTIFICATES_DIR": dir, "SLUICE_GATEWAY_LISTENERS": `[{name: secure, address: "127.0.0.1:0", tls: true}]`}))(t)
 	publish(t, p, openAPI("Told", "/", map[string]any{"targets": targets(teller(t))}))
 	l := startCallers(t, 4, func() error {
-		status, body, _, err := visit(t, g.Listener("secure"), ca.client("front.test"), get("front.test", "/"))
+		status, body, _, err := visit(t, g.Listener("secure"), ca.Client("front.test"), get("front.test", "/"))
 		if err == nil && (status != 200 || body != "https 127.0.0.1") {
 			err = fmt.Errorf("%d %q", status, body)
 		}
 		return err
 	})
 	for serial := int64(3); serial < 11; serial++ {
-		cert, key := ca.issue(t, serial, "front.test")
-		put(t, filepath.Join(dir, "front.key"), key) // for a moment it does not fit: the pair before stays in use
-		put(t, filepath.Join(dir, "front.crt"), cert)
+		ca.Write(dir, "front", certstest.Options{Serial: serial}, "front.test") // for a moment it does not fit: the pair before stays in use
 		if err := g.Signal(hangup); err != nil {
 			t.Fatal(err)
 		}
 		testenv.EventuallyNoError(t, 10*time.Second, func() error {
-			c, err := tls.Dial("tcp", g.Listener("secure"), ca.client("front.test"))
+			c, err := tls.Dial("tcp", g.Listener("secure"), ca.Client("front.test"))
 			if err != nil {
 				return err
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
+	"github.com/sluice-gateway/sluice/pkg/testenv/certstest"
 )
 
 const hangup = syscall.SIGHUP
@@ -96,10 +97,10 @@ func TestSocketsOfSystemdOutliveTheGateway(t *testing.T) {
 	if _, err := os.Stat("/bin/sh"); errors.Is(err, os.ErrNotExist) {
 		t.Skip("a shell stands for systemd")
 	}
-	ca, dir := newAuthority(t), t.TempDir()
-	ca.pair(t, dir, "front", 2, "front.test")
+	ca, dir := certstest.NewCA(t, "ca"), t.TempDir()
+	ca.Write(dir, "front", certstest.Options{}, "front.test")
 	p := platform.For(t, platform.Options{Gateways: []string{}})
-	g := must(p.AddGatewayWith(t.Context(), "default", map[string]string{
+	g := testenv.Must(p.AddGatewayWith(t.Context(), "default", map[string]string{
 		"SLUICE_GATEWAY_CERTIFICATES_DIR": dir, "SLUICE_GATEWAY_LISTENERS": `[{name: secure, address: "127.0.0.1:0", tls: true}]`,
 	}))(t)
 	publish(t, p, openAPI("Told", "/", map[string]any{"targets": targets(teller(t))}))
@@ -108,14 +109,14 @@ func TestSocketsOfSystemdOutliveTheGateway(t *testing.T) {
 	}
 	sockets, addr := map[string]*os.File{}, map[string]string{}
 	for _, name := range []string{"data", "secure"} {
-		l := must(net.Listen("tcp", "127.0.0.1:0"))(t).(*net.TCPListener)
-		sockets[name], addr[name] = must(l.File())(t), l.Addr().String()
+		l := testenv.Must(net.Listen("tcp", "127.0.0.1:0"))(t).(*net.TCPListener)
+		sockets[name], addr[name] = testenv.Must(l.File())(t), l.Addr().String()
 		if err := l.Close(); err != nil { // the copy stays open
 			t.Fatal(err)
 		}
 		defer func() { _ = sockets[name].Close() }()
 	}
-	log := must(os.CreateTemp(t.TempDir(), "log"))(t)
+	log := testenv.Must(os.CreateTemp(t.TempDir(), "log"))(t)
 	defer func() { _ = log.Close() }()
 	defer func() {
 		if t.Failed() {
@@ -131,7 +132,7 @@ func TestSocketsOfSystemdOutliveTheGateway(t *testing.T) {
 		return err
 	}
 	plain := func() error { return call("data", nil, "http 127.0.0.1") }
-	secure := func() error { return call("secure", ca.client("front.test"), "https 127.0.0.1") }
+	secure := func() error { return call("secure", ca.Client("front.test"), "https 127.0.0.1") }
 	first := make(chan error, 1)
 	go func() { first <- plain() }() // it waits in the socket until there is a gateway
 	cmd := activated(t, g, log, sockets)

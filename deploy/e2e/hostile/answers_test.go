@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
 // answerCase is one hostile answer of an origin. The client must get one of the statuses; with 200 the
@@ -82,7 +84,7 @@ func answers() []answerCase {
 // after whatever it said.
 func hostileOrigin(t *testing.T, cases []answerCase) string {
 	t.Helper()
-	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	l := testenv.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {

@@ -7,13 +7,14 @@ import (
 	"io"
 	"maps"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
+	"github.com/sluice-gateway/sluice/pkg/testenv/certstest"
 )
 
 // gate is a running gateway.
@@ -34,7 +35,7 @@ func (w *world) kinds() []kind {
 	secure := map[string]string{"SLUICE_GATEWAY_LISTEN_TLS": "true"}
 	stdlib := map[string]string{"SLUICE_GATEWAY_LISTEN_ENGINE": "stdlib"}
 	shake := func(addr string) (net.Conn, error) {
-		return tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", addr, w.ca.client("front.test", "http/1.1"))
+		return tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", addr, w.ca.Client("front.test", "http/1.1"))
 	}
 	return []kind{
 		{name: "h1", scheme: "http", connect: plain},
@@ -69,7 +70,7 @@ func (k kind) dial(g gate) (c net.Conn, err error) {
 // world is what all cases share: one platform, and a gateway for each kind of listener.
 type world struct {
 	p     *platform.Platform
-	ca    *authority
+	ca    *certstest.CA
 	certs string // the folder of certificates
 	gates map[string]gate
 }
@@ -80,16 +81,13 @@ func newWorld(t *testing.T) *world {
 		"SLUICE_GATEWAY_LISTEN_HEADER_TIMEOUT": "2s", "SLUICE_GATEWAY_LISTEN_WRITE_TIMEOUT": "2s", "SLUICE_GATEWAY_LISTEN_BODY_RATE": "64KiB",
 		"SLUICE_GATEWAY_RECORDS_DISK_BUDGET": "64MiB",
 	}
-	w := &world{ca: newAuthority(t), certs: t.TempDir(), gates: map[string]gate{}}
-	cert, key := w.ca.issue(t, 2, "front.test")
-	put(t, w.certs, "front", cert, key)
-	if err := os.WriteFile(filepath.Join(w.certs, upstreams+".crt"), w.ca.text(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	w := &world{ca: certstest.NewCA(t, "ca"), certs: t.TempDir(), gates: map[string]gate{}}
+	w.ca.Write(w.certs, "front", certstest.Options{}, "front.test")
+	certstest.Put(t, filepath.Join(w.certs, upstreams+".crt"), w.ca.PEM)
 	env["SLUICE_GATEWAY_CERTIFICATES_DIR"] = w.certs
 	w.p = platform.For(t, platform.Options{Env: env, Gateways: []string{}})
 	for _, k := range w.kinds() {
-		w.gates[k.name] = must(w.p.AddGatewayWith(t.Context(), "default", k.env))(t)
+		w.gates[k.name] = testenv.Must(w.p.AddGatewayWith(t.Context(), "default", k.env))(t)
 	}
 	return w
 }
@@ -99,7 +97,7 @@ func (w *world) publish(t *testing.T, apis ...map[string]any) {
 	t.Helper()
 	var newest int64
 	for _, a := range apis {
-		saved := must(w.p.Client(0).Create(t.Context(), "apis", a))(t)
+		saved := testenv.Must(w.p.Client(0).Create(t.Context(), "apis", a))(t)
 		newest = max(newest, saved.Revision)
 	}
 	w.p.Live(t, newest, 10*time.Second)
@@ -157,7 +155,7 @@ func (w *world) lanes(t *testing.T) (all []*lane) {
 			if k.name != "h1" && (i == 1 || i == 2) {
 				continue // the own engine goes all four ways; others bodies and place together
 			}
-			l := &lane{kind: k, gw: w.gates[k.name], bodies: i&1 > 0, kept: i&2 > 0, label: fmt.Sprintf("lane%03d", len(all)), origin: must(platform.NewOrigin())(t)}
+			l := &lane{kind: k, gw: w.gates[k.name], bodies: i&1 > 0, kept: i&2 > 0, label: fmt.Sprintf("lane%03d", len(all)), origin: testenv.Must(platform.NewOrigin())(t)}
 			t.Cleanup(l.origin.Close)
 			all = append(all, l)
 			apis = append(apis, l.apis()...)
@@ -224,7 +222,7 @@ func (l *lane) probe(more string) (request, want string) {
 // awaited; last stands behind it.
 func (l *lane) talk(t *testing.T, c attackCase, first, wantFirst, last string) []said {
 	t.Helper()
-	conn := must(l.dial(l.gw))(t)
+	conn := testenv.Must(l.dial(l.gw))(t)
 	defer func() { _ = conn.Close() }()
 	in := bufio.NewReader(conn)
 	if first != "" {

@@ -77,7 +77,7 @@ func (o *earlyOrigin) seen() []string {
 // listenRaw serves connections of a free port until the test ends.
 func listenRaw(t *testing.T, serve func(net.Conn)) (url string) {
 	t.Helper()
-	l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	l := testenv.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -103,7 +103,7 @@ func earlyAnswers(t *testing.T, w *world) {
 			for _, length := range []int{len(smuggled), len(smuggled) + 5, 300 << 10} {
 				n++
 				t.Run(fmt.Sprintf("%s %s %d", k.name, name, length), func(t *testing.T) {
-					c := must(k.dial(w.gates[k.name]))(t)
+					c := testenv.Must(k.dial(w.gates[k.name]))(t)
 					defer func() { _ = c.Close() }()
 					_, _ = fmt.Fprintf(c, "POST /early HTTP/1.1\r\nHost: early.test\r\n%sContent-Length: %d\r\n\r\n", expect, length)
 					in := bufio.NewReader(c)
@@ -148,7 +148,7 @@ func expectations(t *testing.T, w *world) {
 	for _, k := range w.kinds() {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
-			c := must(k.dial(w.gates[k.name]))(t)
+			c := testenv.Must(k.dial(w.gates[k.name]))(t)
 			defer func() { _ = c.Close() }()
 			_, _ = io.WriteString(c, "POST /a HTTP/1.1\r\nHost: silent.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
 			in := bufio.NewReader(c)
@@ -164,7 +164,7 @@ func expectations(t *testing.T, w *world) {
 		})
 		t.Run(k.name+" never sent", func(t *testing.T) {
 			t.Parallel()
-			c := must(k.dial(w.gates[k.name]))(t)
+			c := testenv.Must(k.dial(w.gates[k.name]))(t)
 			defer func() { _ = c.Close() }()
 			_, _ = io.WriteString(c, "POST /a HTTP/1.1\r\nHost: silent.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
 			closeWrite(c)
@@ -190,7 +190,7 @@ func earlyUpgrades(t *testing.T, w *world) {
 			t.Run(k.name+" "+l.name, func(t *testing.T) {
 				before := len(o.seen())
 				host := "Host: " + name + ".upgrades.test\r\n"
-				c := must(k.dial(w.gates[k.name]))(t)
+				c := testenv.Must(k.dial(w.gates[k.name]))(t)
 				defer func() { _ = c.Close() }()
 				_, _ = io.WriteString(c, "GET /up HTTP/1.1\r\n"+host+l.lines+"\r\nGET /admin\\x HTTP/1.1\r\n"+host+"\r\nGET /raw HTTP/1.1\r\n\r\n")
 				all := readAnswers(bufio.NewReader(c), false)

@@ -3,8 +3,8 @@ package hostile
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -20,14 +21,15 @@ import (
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
+	"github.com/sluice-gateway/sluice/pkg/testenv/certstest"
 )
 
 // proxyHeaders is D06: who is believed, and what is well-formed.
 func proxyHeaders(t *testing.T, w *world) {
 	set := map[string]string{"SLUICE_GATEWAY_LISTEN_PROXY_PROTOCOL": "true", "SLUICE_GATEWAY_TRUSTED_PROXIES": "127.0.0.1/32"}
-	g := must(w.p.AddGatewayWith(t.Context(), "default", set))(t)
-	far := must(w.p.AddGatewayWith(t.Context(), "default", both(set, map[string]string{"SLUICE_GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8"})))(t)
-	origin := must(platform.NewOrigin())(t)
+	g := testenv.Must(w.p.AddGatewayWith(t.Context(), "default", set))(t)
+	far := testenv.Must(w.p.AddGatewayWith(t.Context(), "default", both(set, map[string]string{"SLUICE_GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8"})))(t)
+	origin := testenv.Must(platform.NewOrigin())(t)
 	t.Cleanup(origin.Close)
 	w.publish(t, api("Proxied", "proxied.test", "/", origin.URL, open()))
 	v2 := "\r\n\r\n\x00\r\nQUIT\n"
@@ -65,7 +67,7 @@ func oldTLS(t *testing.T, w *world) {
 	for _, k := range []string{"h1 TLS", "stdlib TLS"} {
 		addr := w.gates[k].Addr()
 		shake := func(change func(*tls.Config)) (*tls.Conn, error) {
-			c := w.ca.client("front.test")
+			c := w.ca.Client("front.test")
 			change(c)
 			return tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", addr, c)
 		}
@@ -93,7 +95,7 @@ func oldTLS(t *testing.T, w *world) {
 			}
 			_ = c.Close()
 		}
-		c := must(plain(addr))(t)
+		c := testenv.Must(plain(addr))(t)
 		_ = c.SetDeadline(time.Now().Add(patience))
 		_, _ = io.WriteString(c, "GET /a HTTP/1.1\r\nHost: front.test\r\n\r\n")
 		if a, err := readAnswer(bufio.NewReader(c), "GET"); err == nil && a.resp.StatusCode < 400 {
@@ -108,7 +110,7 @@ func oldTLS(t *testing.T, w *world) {
 func newCertificate(t *testing.T, w *world) {
 	g := w.gates["h1 TLS"]
 	serial := func() (*big.Int, error) {
-		c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", g.Addr(), w.ca.client("front.test"))
+		c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", g.Addr(), w.ca.Client("front.test"))
 		if err != nil {
 			return nil, err
 		}
@@ -130,14 +132,12 @@ func newCertificate(t *testing.T, w *world) {
 			}
 		}
 	}()
-	cert, key := w.ca.issue(t, 77, "front.test")
-	put(t, w.certs, "front", cert, key)
+	w.ca.Write(w.certs, "front", certstest.Options{Serial: 77}, "front.test")
 	if err := g.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	testenv.Eventually(t, 15*time.Second, func() bool { n, err := serial(); return err == nil && n.Int64() == 77 })
-	_, strange := w.ca.issue(t, 78, "front.test")
-	put(t, w.certs, "front", []byte("no certificate"), strange)
+	certstest.Put(t, filepath.Join(w.certs, "front.crt"), []byte("no certificate"))
 	if err := g.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func newCertificate(t *testing.T, w *world) {
 	if n := failed.Load(); n > 0 {
 		t.Errorf("%d handshakes failed", n)
 	}
-	put(t, w.certs, "front", cert, key)
+	w.ca.Write(w.certs, "front", certstest.Options{}, "front.test")
 }
 
 // upstreams is the bundle of authorities that upstreams may be signed by.
@@ -164,31 +164,26 @@ func strangeUpstream(t *testing.T, w *world) {
 	named := map[string]any{"ca": upstreams, "serverName": "origin.test"}
 	hour := time.Now().Add(-time.Hour)
 	for name, c := range map[string]struct {
-		by   *authority
-		cert x509.Certificate
-		tls  map[string]any
-		good bool
+		by    *certstest.CA
+		cert  certstest.Options
+		named string // as what; origin.test where it is empty
+		tls   map[string]any
+		good  bool
 	}{
 		"good":              {by: w.ca, tls: named, good: true},
-		"good by address":   {by: w.ca, cert: x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, tls: map[string]any{"ca": upstreams}, good: true},
-		"expired":           {by: w.ca, cert: x509.Certificate{NotBefore: hour.AddDate(0, -1, 0), NotAfter: hour}, tls: named},
-		"not yet":           {by: w.ca, cert: x509.Certificate{NotBefore: hour.Add(2 * time.Hour), NotAfter: hour.AddDate(0, 1, 0)}, tls: named},
-		"another name":      {by: w.ca, cert: x509.Certificate{DNSNames: []string{"other.test"}}, tls: named},
+		"good by address":   {by: w.ca, named: "127.0.0.1", tls: map[string]any{"ca": upstreams}, good: true},
+		"expired":           {by: w.ca, cert: certstest.Options{NotBefore: hour.AddDate(0, -1, 0), NotAfter: hour}, tls: named},
+		"not yet":           {by: w.ca, cert: certstest.Options{NotBefore: hour.Add(2 * time.Hour), NotAfter: hour.AddDate(0, 1, 0)}, tls: named},
+		"another name":      {by: w.ca, named: "other.test", tls: named},
 		"no name":           {by: w.ca, tls: map[string]any{"ca": upstreams}},
-		"for clients only":  {by: w.ca, cert: x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, tls: named},
-		"unknown authority": {by: newAuthority(t), tls: named},
+		"for clients only":  {by: w.ca, cert: certstest.Options{Client: true}, tls: named},
+		"unknown authority": {by: certstest.NewCA(t, "ca"), tls: named},
 		"no bundle":         {by: w.ca, tls: map[string]any{"serverName": "origin.test"}},
 	} {
-		cert := c.cert
-		cert.SerialNumber = big.NewInt(5)
-		if len(cert.DNSNames)+len(cert.IPAddresses) == 0 {
-			cert.DNSNames = []string{"origin.test"}
-		}
-		chain, key := c.by.sign(t, &cert)
 		var got atomic.Int64
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got.Add(1) }))
 		s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
-		s.TLS = &tls.Config{Certificates: []tls.Certificate{must(tls.X509KeyPair(chain, key))(t)}}
+		s.TLS = c.by.Server(c.cert, cmp.Or(c.named, "origin.test"))
 		s.StartTLS()
 		t.Cleanup(s.Close)
 		host := strings.ReplaceAll(name, " ", "-") + ".upstream.test"

@@ -35,7 +35,7 @@ func (w *world) kinds2() []kind {
 	return []kind{
 		{name: "h1 beside h2c", scheme: "http", connect: plain},
 		{name: "h1 TLS", scheme: "https", connect: func(addr string) (net.Conn, error) {
-			return tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", addr, w.ca.client("front.test", "h2"))
+			return tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", addr, w.ca.Client("front.test", "h2"))
 		}},
 	}
 }
@@ -136,7 +136,7 @@ func strangeRequests(t *testing.T, w *world) {
 		for name, fields := range malformed2("strange.test") {
 			t.Run(k.name+" "+name, func(t *testing.T) {
 				origin.Take()
-				f := must(k.frames(w.gates[k.name]))(t)
+				f := testenv.Must(k.frames(w.gates[k.name]))(t)
 				defer func() { _ = f.c.Close() }()
 				_ = f.request(1, true, fields...)
 				if got := f.outcome(1); got != "reset" && !strings.HasPrefix(got, "closed") && !strings.HasPrefix(got, "4") && got != "501" {
@@ -149,7 +149,7 @@ func strangeRequests(t *testing.T, w *world) {
 			})
 		}
 		t.Run(k.name+" DATA beyond the length", func(t *testing.T) {
-			f := must(k.frames(w.gates[k.name]))(t)
+			f := testenv.Must(k.frames(w.gates[k.name]))(t)
 			defer func() { _ = f.c.Close() }()
 			_ = f.request(1, false, ":method", "POST", ":scheme", "http", ":authority", "strange.test", ":path", "/a", "content-length", "3")
 			_ = f.WriteData(1, true, []byte("abcdefgh"))
@@ -168,7 +168,7 @@ func strangeRequests(t *testing.T, w *world) {
 
 func (w *world) protectedOrigin(t *testing.T, name, host string) *platform.Origin {
 	t.Helper()
-	origin := must(platform.NewOrigin())(t)
+	origin := testenv.Must(platform.NewOrigin())(t)
 	t.Cleanup(origin.Close)
 	def := api(name, host, "/", origin.URL, open())
 	def["endpoints"] = []any{map[string]any{"id": "admin", "path": "/admin/**", "filters": map[string]any{"auth": keyed()}}}
@@ -179,7 +179,7 @@ func (w *world) protectedOrigin(t *testing.T, name, host string) *platform.Origi
 // goodRequest must be answered, on a connection of its own.
 func (k kind) goodRequest(t *testing.T, w *world, host string) {
 	t.Helper()
-	f := must(k.frames(w.gates[k.name]))(t)
+	f := testenv.Must(k.frames(w.gates[k.name]))(t)
 	defer func() { _ = f.c.Close() }()
 	_ = f.request(1, true, ":method", "GET", ":scheme", k.scheme, ":authority", host, ":path", "/good")
 	if got := f.outcome(1); got != "200" {
@@ -260,7 +260,7 @@ func flooded(t *testing.T, w *world) {
 
 // flood sends rounds over one connection until that ends, and tells how many.
 func (k kind) flood(t *testing.T, g gate, round func(f *framer, n uint32) error) (n int) {
-	f := must(k.frames(g))(t)
+	f := testenv.Must(k.frames(g))(t)
 	defer func() { _ = f.c.Close() }()
 	in, out := f.Framer, bufio.NewWriter(f.c) // unbuffered, the test takes more of the machine than the gateway
 	f.Framer = http2.NewFramer(out, nil)
@@ -304,9 +304,9 @@ func (k kind) flood(t *testing.T, g gate, round func(f *framer, n uint32) error)
 // spent is the CPU time of a gateway's process.
 func spent(t *testing.T, g gate) time.Duration {
 	t.Helper()
-	text := string(must(os.ReadFile(fmt.Sprintf("/proc/%d/stat", g.PID())))(t))
+	text := string(testenv.Must(os.ReadFile(fmt.Sprintf("/proc/%d/stat", g.PID())))(t))
 	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:]) // from the third on
-	ticks := must(strconv.Atoi(fields[11]))(t) + must(strconv.Atoi(fields[12]))(t)
+	ticks := testenv.Must(strconv.Atoi(fields[11]))(t) + testenv.Must(strconv.Atoi(fields[12]))(t)
 	return time.Duration(ticks) * time.Second / 100
 }
 
@@ -320,7 +320,7 @@ func bounds2(t *testing.T, w *world) {
 		get := []string{":method", "GET", ":scheme", k.scheme, ":authority", "bounds.test", ":path", "/a"}
 		t.Run(k.name+" E05 HPACK bomb", func(t *testing.T) {
 			before, cpu := resident(t, g), spent(t, g)
-			f := must(k.frames(g, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))(t)
+			f := testenv.Must(k.frames(g, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))(t)
 			defer func() { _ = f.c.Close() }()
 			for n := range uint32(90) { // 4 000 bytes in the table once, named again and again
 				bomb := append(get[:8:8], "x", strings.Repeat("a", 3900))
@@ -340,7 +340,7 @@ func bounds2(t *testing.T, w *world) {
 			}
 		})
 		t.Run(k.name+" E08 a head that is too large", func(t *testing.T) {
-			f := must(k.frames(g))(t)
+			f := testenv.Must(k.frames(g))(t)
 			defer func() { _ = f.c.Close() }()
 			large := get[:8:8]
 			for i := range 70 {
@@ -357,20 +357,20 @@ func bounds2(t *testing.T, w *world) {
 		})
 		t.Run(k.name+" E07 a window that never opens", func(t *testing.T) {
 			before := cut.Load()
-			f := must(k.frames(g, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))(t)
+			f := testenv.Must(k.frames(g, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))(t)
 			defer func() { _ = f.c.Close() }()
 			_ = f.request(1, true, append(get[:7:7], "/big")...)
 			testenv.Eventually(t, patience, func() bool { return cut.Load() > before })
 		})
 		t.Run(k.name+" E07 a window that opens byte by byte", func(t *testing.T) {
 			before := cut.Load()
-			f := must(k.frames(g, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))(t)
+			f := testenv.Must(k.frames(g, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))(t)
 			defer func() { _ = f.c.Close() }()
 			_ = f.request(1, true, append(get[:7:7], "/big")...)
 			drip(t, f, func() bool { return cut.Load() > before })
 		})
 		t.Run(k.name+" E10 a thousand streams", func(t *testing.T) {
-			f := must(k.frames(g))(t)
+			f := testenv.Must(k.frames(g))(t)
 			defer func() { _ = f.c.Close() }()
 			for n := range uint32(1000) {
 				if f.request(2*n+1, false, ":method", "POST", ":scheme", k.scheme, ":authority", "bounds.test", ":path", "/hold") != nil {
@@ -403,7 +403,7 @@ func drip(t *testing.T, f *framer, done func() bool) {
 
 // drained is E11: a stop lets what is under way finish, and says GOAWAY.
 func drained(t *testing.T, w *world) {
-	g := must(w.p.AddGatewayWith(t.Context(), "default", map[string]string{"SLUICE_GATEWAY_LISTEN_H2C": "true", "SLUICE_GATEWAY_SHUTDOWN_TIMEOUT": "5s"}))(t)
+	g := testenv.Must(w.p.AddGatewayWith(t.Context(), "default", map[string]string{"SLUICE_GATEWAY_LISTEN_H2C": "true", "SLUICE_GATEWAY_SHUTDOWN_TIMEOUT": "5s"}))(t)
 	asked, answer := make(chan struct{}), make(chan struct{})
 	w.publish(t, api("Drained", "drained.test", "/", listenRaw(t, func(c net.Conn) {
 		defer func() { _ = c.Close() }()
@@ -415,7 +415,7 @@ func drained(t *testing.T, w *world) {
 		<-answer
 		_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 	}), open()))
-	f := must(kind{connect: plain}.frames(g))(t)
+	f := testenv.Must(kind{connect: plain}.frames(g))(t)
 	defer func() { _ = f.c.Close() }()
 	_ = f.request(1, true, ":method", "GET", ":scheme", "http", ":authority", "drained.test", ":path", "/a")
 	<-asked
@@ -447,7 +447,7 @@ func drained(t *testing.T, w *world) {
 // priorKnowledge is E13: a plain listener without h2c takes no HTTP/2.
 func priorKnowledge(t *testing.T, w *world) {
 	for _, name := range []string{"h1", "stdlib"} {
-		c := must(plain(w.gates[name].Addr()))(t)
+		c := testenv.Must(plain(w.gates[name].Addr()))(t)
 		_ = c.SetDeadline(time.Now().Add(patience))
 		_, _ = c.Write([]byte(http2.ClientPreface))
 		_ = http2.NewFramer(c, c).WriteSettings()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/deploy/e2e/client"
 	"github.com/sluice-gateway/sluice/deploy/e2e/platform"
+	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
 // patterns is the rest of C42: a definition cannot bring a pattern that is no RE2, or a huge one.
@@ -29,7 +30,7 @@ func patterns(t *testing.T, w *world) {
 // oneForm is C44: what is matched is what is sent. What an origin gets for a target, sent by a client,
 // reaches it again as the same; and no spelling reaches what wants a key.
 func oneForm(t *testing.T, w *world) {
-	origin := must(platform.NewOrigin())(t)
+	origin := testenv.Must(platform.NewOrigin())(t)
 	t.Cleanup(origin.Close)
 	def := api("Echo", "echo.test", "/", origin.URL, open())
 	def["endpoints"] = []any{map[string]any{"id": "admin", "path": "/admin/**", "filters": map[string]any{"auth": keyed()}}}
@@ -74,8 +75,8 @@ func oneForm(t *testing.T, w *world) {
 
 // trustedChains is the other half of D04 and D05: who is believed, and how far.
 func trustedChains(t *testing.T, w *world) {
-	g := must(w.p.AddGatewayWith(t.Context(), "default", map[string]string{"SLUICE_GATEWAY_TRUSTED_PROXIES": "127.0.0.1/32,10.0.0.0/8"}))(t)
-	origin := must(platform.NewOrigin())(t)
+	g := testenv.Must(w.p.AddGatewayWith(t.Context(), "default", map[string]string{"SLUICE_GATEWAY_TRUSTED_PROXIES": "127.0.0.1/32,10.0.0.0/8"}))(t)
+	origin := testenv.Must(platform.NewOrigin())(t)
 	t.Cleanup(origin.Close)
 	w.publish(t, api("Trusted", "trusted.test", "/", origin.URL, open()))
 	for lines, want := range map[string]string{
@@ -118,7 +119,7 @@ func trustedChains(t *testing.T, w *world) {
 
 // errorPages is the rest of D10: no page says where the upstream is, or what broke.
 func errorPages(t *testing.T, w *world) {
-	dead := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	dead := testenv.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	addr := dead.Addr().String()
 	_ = dead.Close()
 	mute := listenRaw(t, func(c net.Conn) { _ = c.Close() })

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
 
 // slowEnv is the number of slow connections of TestHostile: 10000 by hand, 200 of each kind otherwise.
@@ -231,10 +233,10 @@ func memory(t *testing.T, w *world) {
 // resident is the memory of a gateway's process.
 func resident(t *testing.T, g gate) int {
 	t.Helper()
-	text := must(os.ReadFile(fmt.Sprintf("/proc/%d/status", g.PID())))(t)
+	text := testenv.Must(os.ReadFile(fmt.Sprintf("/proc/%d/status", g.PID())))(t)
 	for line := range strings.SplitSeq(string(text), "\n") {
 		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			return must(strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(v), " kB")))(t) << 10
+			return testenv.Must(strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(v), " kB")))(t) << 10
 		}
 	}
 	t.Fatal("/proc tells no memory")

@@ -3,13 +3,33 @@ package platform
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/config"
 	"github.com/sluice-gateway/sluice/pkg/mongodb"
+	"github.com/sluice-gateway/sluice/pkg/redisdb"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
 )
+
+// Main builds the binaries, runs a package's tests and returns the process's exit status. SLUICE_E2E_BIN
+// names a folder of ready binaries.
+func Main(m *testing.M) int {
+	redisdb.LogTo(slog.New(slog.DiscardHandler)) // a Redis that is not there yet, or taken away, is no news here
+	dir, err := os.MkdirTemp("", "sluice-e2e-")
+	if err == nil {
+		defer func() { _ = os.RemoveAll(dir) }()
+		err = Build(context.Background(), dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
 
 // For starts a platform for one test and stops it at the test's end; when the test has failed the ends
 // of all logs are shown.

@@ -34,8 +34,8 @@ type sender struct {
 	once   sync.Once
 	now    chunk
 
-	mu  sync.Mutex
-	err error // why it could not be read
+	mu  sync.Mutex // of copying out of a chunk, and of err
+	err error      // why it could not be read
 }
 
 // chunk is what one read brought.
@@ -94,8 +94,10 @@ func (s *sender) Read(p []byte) (int, error) {
 	if len(s.now.b) == 0 && s.now.err == nil && !s.take(true) {
 		return 0, errOver
 	}
-	n := copy(p, s.now.b)
-	s.now.b = s.now.b[n:]
+	n, ok := s.hand(p)
+	if !ok {
+		return 0, errOver
+	}
 	if len(s.now.b) > 0 || s.now.err == nil {
 		if s.left >= 0 {
 			if s.left -= int64(n); s.left < 0 {
@@ -108,6 +110,21 @@ func (s *sender) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	return n, s.end(int64(n))
+}
+
+// hand copies what is there of the chunk. Close may come from another goroutine
+// meanwhile and waits for it: behind it the buffer is another request's.
+func (s *sender) hand(p []byte) (n int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.closed:
+		return 0, false
+	default:
+	}
+	n = copy(p, s.now.b)
+	s.now.b = s.now.b[n:]
+	return n, true
 }
 
 // take waits for the next chunk; more says that one was there before.
@@ -166,7 +183,11 @@ func (s *sender) broke(err error) error {
 
 // Close is called by the transport when it takes no more.
 func (s *sender) Close() error {
-	s.once.Do(func() { close(s.closed) })
+	s.once.Do(func() {
+		s.mu.Lock()
+		close(s.closed)
+		s.mu.Unlock()
+	})
 	return nil
 }
 

@@ -32,7 +32,8 @@ type CA struct {
 type Options struct {
 	NotBefore, NotAfter time.Time
 	RSA                 bool
-	Client              bool // for a client in place of a server
+	Client              bool  // for a client in place of a server
+	Serial              int64 // 0 is a random one
 }
 
 // NewCA makes an authority of that name.
@@ -82,12 +83,16 @@ func (ca *CA) Issue(o Options, names ...string) (chain, key []byte) {
 	if o.NotAfter.IsZero() {
 		o.NotAfter = time.Now().AddDate(1, 0, 0)
 	}
+	number := big.NewInt(o.Serial)
+	if o.Serial == 0 {
+		number = serial(ca.t)
+	}
 	usage := x509.ExtKeyUsageServerAuth
 	if o.Client {
 		usage = x509.ExtKeyUsageClientAuth
 	}
 	c := &x509.Certificate{
-		SerialNumber: serial(ca.t), Subject: pkix.Name{CommonName: names[0]}, NotBefore: o.NotBefore, NotAfter: o.NotAfter,
+		SerialNumber: number, Subject: pkix.Name{CommonName: names[0]}, NotBefore: o.NotBefore, NotAfter: o.NotAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{usage},
 	}
 	for _, n := range names {
@@ -106,6 +111,17 @@ func (ca *CA) Issue(o Options, names ...string) (chain, key []byte) {
 		ca.t.Fatal(err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
+}
+
+// Client is a configuration that believes the authority alone.
+func (ca *CA) Client(name string, protocols ...string) *tls.Config {
+	return &tls.Config{RootCAs: ca.Pool(), ServerName: name, NextProtos: protocols}
+}
+
+// Server is a configuration with a certificate for names.
+func (ca *CA) Server(o Options, names ...string) *tls.Config {
+	ca.t.Helper()
+	return &tls.Config{Certificates: []tls.Certificate{ca.Pair(o, names...)}}
 }
 
 // Pair is Issue for use in this process.

@@ -22,7 +22,7 @@ export default async function keys(browser, env) {
   await page.getByRole('dialog', { name: 'Have you stored the secret?' }).waitFor()
   await v.axe('leaving the secret')
   await page.getByRole('button', { name: 'Stay here' }).click()
-  await page.getByRole('button', { name: 'I stored it' }).click()
+  await page.getByRole('button', { name: 'I stored it', exact: true }).click()
   await page.getByRole('button', { name: 'To the key' }).click()
   await page.getByRole('heading', { name: alias }).waitFor()
   const left = await page.evaluate(() =>

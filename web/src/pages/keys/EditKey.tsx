@@ -145,13 +145,6 @@ export function EditKey({ object, etag, onDone }: { object: Key; etag: string; o
                 onChange={(e) => set({ expiresAt: e === undefined ? base.from.expiresAt : e })}
                 error={at('expiresAt')}
               />
-            </Stack>
-          </Card>
-        </Stack>
-        <div className={css.aside}>
-          <Card title={t('keys.effective')}>
-            <Stack>
-              <Effective preview={preview.data} error={preview.error} never={value.expiresAt === null} />
               <Row>
                 <Button look="primary" type="submit" busy={busy} disabled={!value.alias.trim()}>
                   {t('keys.save')}
@@ -159,6 +152,11 @@ export function EditKey({ object, etag, onDone }: { object: Key; etag: string; o
                 <Button onClick={() => onDone([])}>{t('ui.cancel')}</Button>
               </Row>
             </Stack>
+          </Card>
+        </Stack>
+        <div className={css.aside}>
+          <Card title={t('keys.effective')}>
+            <Effective preview={preview.data} error={preview.error} never={value.expiresAt === null} />
           </Card>
         </div>
       </div>

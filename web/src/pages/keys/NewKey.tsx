@@ -145,19 +145,18 @@ function Form({ onMade }: { onMade: (w: KeyWritten) => void }) {
               <ExpiryField value={v.expiresAt} onChange={(x) => change('expiresAt', x)} error={errors.expiresAt?.message} />
             </Stack>
           </Card>
+          {/* Not below the preview: what arrives from the server would move the button away from the click. */}
+          {nothing && <Notice tone="warn">{t('errors.key.may_nothing')}</Notice>}
+          <Row>
+            <Button look="primary" type="submit" busy={isSubmitting}>
+              {t('keys.create')}
+            </Button>
+            <LinkButton to={url.list}>{t('ui.cancel')}</LinkButton>
+          </Row>
         </Stack>
         <div className={css.aside}>
           <Card title={t('keys.effective')}>
-            <Stack>
-              <Effective preview={preview.data} error={preview.error} never={v.expiresAt === null} />
-              {nothing && <Notice tone="warn">{t('errors.key.may_nothing')}</Notice>}
-              <Row>
-                <Button look="primary" type="submit" busy={isSubmitting}>
-                  {t('keys.create')}
-                </Button>
-                <LinkButton to={url.list}>{t('ui.cancel')}</LinkButton>
-              </Row>
-            </Stack>
+            <Effective preview={preview.data} error={preview.error} never={v.expiresAt === null} />
           </Card>
         </div>
       </div>
