@@ -155,6 +155,10 @@ type Target interface {
 	Fill(ctx context.Context, marks map[string]int64, fill func(put func(Batch) error) error) error
 }
 
+// Generation is a number that rises whenever a restore of the store begins, 0 where
+// none ever did. A dashboard that sees it rise works on what is not there any more.
+func Generation(ctx context.Context, m publish.Marks) (int64, error) { return m.Mark(ctx, markBegun) }
+
 // Ready returns ErrUnfinished, with the mend, for a store in which a restore
 // broke off.
 func Ready(ctx context.Context, m publish.Marks) error {

@@ -165,28 +165,39 @@ func newOpener(r io.Reader, passphrase string) (*opener, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("reading the head: %w", err)
 	}
-	if !bytes.HasPrefix(head[:n], []byte(magic)) {
-		return nil, ErrNoBackup
-	}
-	if n < headLen {
-		return nil, ErrCut
-	}
-	if v := binary.BigEndian.Uint16(head[len(magic):]); v != version {
-		return nil, fmt.Errorf("%w (version %d)", ErrNewer, v)
-	}
-	at := func(i int) uint32 { return binary.BigEndian.Uint32(head[len(magic)+2+4*i:]) }
-	c := cost{at(0), at(1), at(2)}
-	if err := c.check(); err != nil {
+	c, salt, err := parseHead(head[:n])
+	if err != nil {
 		return nil, err
 	}
-	k, err := derive(passphrase, head[len(magic)+14:signedLen], c)
+	k, err := derive(passphrase, salt, c)
 	if err != nil {
 		return nil, err
 	}
 	if !hmac.Equal(k.mac(head[:signedLen]), head[signedLen:]) {
 		return nil, ErrPassphrase
 	}
-	return &opener{r: bufio.NewReaderSize(r, chunkLen+tagLen+1), keys: k, chunk: make([]byte, chunkLen+tagLen)}, nil
+	return k.opener(r), nil
+}
+
+// parseHead reads what is not sealed. Nothing of it is believed yet.
+func parseHead(head []byte) (c cost, salt []byte, err error) {
+	if !bytes.HasPrefix(head, []byte(magic)) {
+		return cost{}, nil, ErrNoBackup
+	}
+	if len(head) < headLen {
+		return cost{}, nil, ErrCut
+	}
+	if v := binary.BigEndian.Uint16(head[len(magic):]); v != version {
+		return cost{}, nil, fmt.Errorf("%w (version %d)", ErrNewer, v)
+	}
+	at := func(i int) uint32 { return binary.BigEndian.Uint32(head[len(magic)+2+4*i:]) }
+	c = cost{at(0), at(1), at(2)}
+	return c, head[len(magic)+14 : signedLen], c.check()
+}
+
+// opener reads the chunks that follow the head.
+func (s secrets) opener(r io.Reader) *opener {
+	return &opener{r: bufio.NewReaderSize(r, chunkLen+tagLen+1), keys: s, chunk: make([]byte, chunkLen+tagLen)}
 }
 
 func (o *opener) Read(p []byte) (int, error) {
@@ -230,6 +241,9 @@ func (o *opener) next() error {
 			}
 			return fmt.Errorf("%w or cut off, at byte %d", ErrDamaged, headLen+o.n*(chunkLen+tagLen))
 		}
+		return fmt.Errorf("%w at byte %d", ErrDamaged, headLen+o.n*(chunkLen+tagLen))
+	}
+	if len(plain) == 0 && o.n > 0 { // no writer leaves the last chunk empty behind a full one
 		return fmt.Errorf("%w at byte %d", ErrDamaged, headLen+o.n*(chunkLen+tagLen))
 	}
 	o.plain, o.done = plain, last
