@@ -56,7 +56,7 @@ const maxSkew = 2 * time.Minute
 // No dashboard may be running on the store.
 //
 // The new signing epoch is higher than that of the backup and of the store, and at
-// least the time in Unix seconds: so it is higher than any that gateways have seen,
+// least the time in Unix milliseconds: so it is higher than any that gateways have seen,
 // also where a store was restored before and lost since. Every key's version is raised
 // to the time in Unix milliseconds at least, for the same reason: its entry wins over
 // the one in Redis. A tombstone there wins over it all the same, and a key that has
@@ -150,7 +150,7 @@ func (into Into) admit(ctx context.Context, folder *keyFolder) error {
 }
 
 func (into Into) epoch(ctx context.Context, held int64, now time.Time) (int64, error) {
-	epoch := max(held+1, now.Unix())
+	epoch := max(held+1, now.UnixMilli())
 	for _, name := range []string{markEpoch, markBegun} {
 		v, err := into.Marks.Mark(ctx, name)
 		if err != nil {
