@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -86,8 +87,8 @@ func CheckBackup(ctx context.Context, file, passphrase string) (_ backup.Summary
 }
 
 // Restore puts a backup into the store and the keys' folder. No dashboard may be
-// running on the store. Redis is asked which keys were revoked after the backup; it
-// may be away.
+// running on the store. Redis is asked which keys were revoked or made after the
+// backup; it may be away.
 func Restore(ctx context.Context, c Config, file, passphrase string, replace bool) (_ backup.Restored, err error) {
 	passphrase, err = backup.Passphrase(passphrase)
 	if err != nil {
@@ -101,13 +102,14 @@ func Restore(ctx context.Context, c Config, file, passphrase string, replace boo
 		return backup.Restored{}, err
 	}
 	defer func() { err = errors.Join(err, st.close(ctx)) }()
+	redisdb.LogTo(slog.New(slog.DiscardHandler)) // that it is away is in the outcome
 	rdb, err := redisdb.Open(c.Redis)
 	if err != nil {
 		return backup.Restored{}, err
 	}
 	defer func() { err = errors.Join(err, rdb.Close()) }()
 	out, err := backup.Restore(ctx, func() (io.ReadCloser, error) { return os.Open(file) }, passphrase, backup.Into{
-		Store: st.target, Marks: st.marks, KeyDir: c.trustDir(), Replace: replace,
+		Store: st.target, Marks: st.marks, Keys: st.keys, KeyDir: c.trustDir(), Replace: replace,
 		Ring: func(k *trust.Keys) backup.Ring { return keyring.NewReader(rdb, k) },
 	})
 	if err != nil {

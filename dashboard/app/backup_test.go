@@ -97,7 +97,7 @@ func TestABackupOfADashboardInUse(t *testing.T) {
 			driver(t, &fresh)
 			restored, err := Restore(t.Context(), fresh, file, passphrase, false)
 			must(t, err)
-			if restored.Revisions != done.Revisions || restored.RevokedUnknown != nil {
+			if restored.Revisions != done.Revisions || restored.Unasked != nil {
 				t.Errorf("got %+v", restored)
 			}
 			verified(t, fresh)

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
-	"github.com/sluice-gateway/sluice/pkg/access"
-	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/keyring"
 	"github.com/sluice-gateway/sluice/pkg/trust"
 )
@@ -19,9 +16,10 @@ import (
 // Into says where a backup is restored to. All are required but Ring and Now.
 type Into struct {
 	Store   Target
-	Marks   publish.Marks // of the same store
-	KeyDir  string        // the folder of the platform's key files
-	Replace bool          // also where there is something already
+	Marks   publish.Marks // of the same store, as the next
+	Keys    keys.Store
+	KeyDir  string // the folder of the platform's key files
+	Replace bool   // also where there is something already
 	// Ring gives the entries of keys in Redis, read with the keys of the backup; see
 	// keyring.NewReader. nil: Redis is not asked.
 	Ring func(k *trust.Keys) Ring
@@ -31,6 +29,7 @@ type Into struct {
 // Ring is what gateways see of keys; keyring.Reader.
 type Ring interface {
 	Get(ctx context.Context, hash string) (keyring.Entry, error)
+	Each(ctx context.Context, f func(keyring.Entry) error) error
 }
 
 // Restored is what a restore led to.
@@ -40,9 +39,12 @@ type Restored struct {
 	// Revoked is how many keys are revoked in Redis, but were not in the backup; they
 	// are revoked now.
 	Revoked int `json:"revoked"`
-	// RevokedUnknown says why Redis was not, or not to the end, asked for keys that
-	// were revoked after the backup; nil when it was.
-	RevokedUnknown error `json:"-"`
+	// Adopted is how many keys or further secrets of keys were made after the backup:
+	// gateways know them from Redis, and now the store has them too.
+	Adopted int `json:"adopted"`
+	// Unasked says why Redis was not, or not to the end, asked which keys were revoked
+	// or made after the backup; nil when it was.
+	Unasked error `json:"-"`
 	// KeptKeys is the folder that the key files which were there before lie in now;
 	// "" when there were none or the same ones.
 	KeptKeys string `json:"keptKeys,omitempty"`
@@ -60,7 +62,8 @@ const maxSkew = 2 * time.Minute
 // also where a store was restored before and lost since. Every key's version is raised
 // to the time in Unix milliseconds at least, for the same reason: its entry wins over
 // the one in Redis. A tombstone there wins over it all the same, and a key that has
-// one is restored as revoked.
+// one is restored as revoked. A key that only Redis knows, since it was made after the
+// backup, is taken over from there: gateways accept it, so it must be seen and revoked.
 //
 // Errors: those of Read; ErrNotEmpty, also for key files that are not those of the
 // backup; ErrUnfinished when the store is neither what it was nor complete, until a
@@ -109,7 +112,11 @@ func Restore(ctx context.Context, open func() (io.ReadCloser, error), passphrase
 	if err != nil {
 		return Restored{}, errors.Join(err, folder.drop())
 	}
-	out := Restored{Summary: held.Summary, Epoch: epoch, Revoked: len(w.revoked), RevokedUnknown: w.unknown}
+	out := Restored{Summary: held.Summary, Epoch: epoch}
+	if err := w.adopt(ctx, into.Keys); err != nil {
+		return out, fmt.Errorf("the store is restored, but not the keys that were made after the backup, and no dashboard starts on this: run sluice-dashboard restore FILE --replace again: %w: %w", ErrUnfinished, err)
+	}
+	out.Revoked, out.Adopted, out.Unasked = len(w.revoked), w.adopted, w.unknown
 	if out.KeptKeys, err = folder.swap(now); err != nil {
 		return out, fmt.Errorf("the store is restored, but not the key files in %s, and no dashboard starts on this: run sluice-dashboard restore FILE --replace again: %w: %w", into.KeyDir, ErrUnfinished, err)
 	}
@@ -159,75 +166,4 @@ func (into Into) epoch(ctx context.Context, held int64, now time.Time) (int64, e
 		epoch = max(epoch, v+1)
 	}
 	return epoch, nil
-}
-
-// filler changes batches on their way into the store.
-type filler struct {
-	ring    Ring // nil: nobody is asked
-	now     time.Time
-	written Counts
-	revoked map[string]bool // ids
-	unknown error
-}
-
-func (w *filler) begin() {
-	w.written, w.revoked, w.unknown = Counts{}, map[string]bool{}, nil
-	if w.ring == nil {
-		w.unknown = errors.New("Redis was not asked")
-	}
-}
-
-func (w *filler) put(ctx context.Context, b Batch, put func(Batch) error) error {
-	if err := w.keys(ctx, b.Keys); err != nil {
-		return err
-	}
-	if err := put(b); err != nil {
-		return err
-	}
-	w.written.Revisions += int64(len(b.Revisions))
-	w.written.Keys += int64(len(b.Keys))
-	w.written.Users += int64(len(b.Users))
-	return nil
-}
-
-// keys raises versions and takes over revocations. Without Redis it goes on: then
-// the tombstones there, if any are left, refuse those keys.
-func (w *filler) keys(ctx context.Context, list []keys.Stored) error {
-	var hashes []string
-	for i := range list {
-		k := &list[i].Key
-		k.Version = max(k.Version+1, w.now.UnixMilli())
-		if k.State != access.KeyRevoked {
-			hashes = append(hashes, list[i].Hashes...)
-		}
-	}
-	if w.unknown != nil || len(hashes) == 0 {
-		return nil
-	}
-	dead := map[string]bool{}
-	for _, hash := range hashes {
-		e, err := w.ring.Get(ctx, hash)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if fault.Is(err, "key.unavailable") {
-			w.unknown = err
-			return nil
-		}
-		dead[hash] = err == nil && e.Revoked // what is forged or not there says nothing
-	}
-	for i := range list {
-		k := &list[i].Key
-		if k.State == access.KeyRevoked || !slices.ContainsFunc(list[i].Hashes, func(h string) bool { return dead[h] }) {
-			continue
-		}
-		alive := slices.DeleteFunc(slices.Clone(list[i].Hashes), func(h string) bool { return dead[h] })
-		if len(alive) > 0 { // a rotation ended: one secret is out of use, the key is not
-			list[i].Hashes = alive
-			continue
-		}
-		k.State, k.UpdatedAt = access.KeyRevoked, w.now
-		w.revoked[k.ID] = true
-	}
-	return nil
 }

@@ -92,7 +92,7 @@ func opener(file []byte) func() (io.ReadCloser, error) {
 func now() time.Time { return time.Unix(1_800_000_000, 0).UTC() }
 
 func into(s backuptest.Store, dir string) backup.Into {
-	return backup.Into{Store: s.Target, Marks: s.Marks, KeyDir: dir, Now: now}
+	return backup.Into{Store: s.Target, Marks: s.Marks, Keys: s.Keys, KeyDir: dir, Now: now}
 }
 
 // raised is a sample as a restore leaves it.
@@ -326,6 +326,21 @@ func (r ring) Get(_ context.Context, hash string) (keyring.Entry, error) {
 	return e, nil
 }
 
+func (r ring) Each(_ context.Context, f func(keyring.Entry) error) error {
+	if r.away {
+		return fault.New(fault.Unavailable, "key.unavailable", "away")
+	}
+	for hash, e := range r.entries {
+		if e.Hash = hash; e.Revoked {
+			continue
+		}
+		if err := f(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func TestKeysThatWereRevokedSinceStayRevoked(t *testing.T) {
 	s, dir := onSQLite(t), keyFolder(t)
 	var all []keys.Stored
@@ -342,8 +357,12 @@ func TestKeysThatWereRevokedSinceStayRevoked(t *testing.T) {
 	must(t, s.Target.Fill(t.Context(), nil, func(put func(backup.Batch) error) error { return put(backup.Batch{Keys: all}) }))
 	file := written(t, s, dir, now())
 	dead := keyring.Entry{Version: 9, Revoked: true}
+	live := func(id string, version int64) keyring.Entry {
+		return keyring.Entry{Version: version, Key: access.Key{ID: id, Org: "default", Alias: "of Redis", State: access.KeyActive, Version: version, CreatedAt: now(), UpdatedAt: now()}}
+	}
 	redis := ring{entries: map[string]keyring.Entry{
-		"hash-alive-a": {Version: 20}, "hash-revoked-a": dead, "hash-rotated-a": dead, "hash-rotated-b": {Version: 4},
+		"hash-alive-a": live("alive", now().UnixMilli()+40), "hash-revoked-a": dead, "hash-rotated-a": dead, "hash-rotated-b": live("rotated", 4),
+		"hash-made-since": live("made", now().UnixMilli()+5), "hash-unknown-b": live("unknown", 6),
 		"hash-both-a": dead, "hash-both-b": dead,
 	}}
 	trusted, err := trust.LoadDashboard(dir)
@@ -368,7 +387,7 @@ func TestKeysThatWereRevokedSinceStayRevoked(t *testing.T) {
 		return done, got
 	}
 	done, got := restored(redis)
-	if done.Revoked != 2 || done.RevokedUnknown != nil || len(got) != len(all) {
+	if done.Revoked != 2 || done.Adopted != 2 || done.Unasked != nil || len(got) != len(all)+1 {
 		t.Errorf("%d keys, %+v", len(got), done)
 	}
 	for id, want := range map[string]struct {
@@ -378,7 +397,8 @@ func TestKeysThatWereRevokedSinceStayRevoked(t *testing.T) {
 		"alive":   {access.KeyActive, "[hash-alive-a]"},
 		"revoked": {access.KeyRevoked, "[hash-revoked-a]"},
 		"rotated": {access.KeyActive, "[hash-rotated-b]"},
-		"unknown": {access.KeyActive, "[hash-unknown-a]"},
+		"unknown": {access.KeyActive, "[hash-unknown-a hash-unknown-b]"},
+		"made":    {access.KeyActive, "[hash-made-since]"},
 		"both":    {access.KeyRevoked, "[hash-both-a hash-both-b]"},
 		"before":  {access.KeyRevoked, "[hash-before-a]"},
 	} {
@@ -389,12 +409,18 @@ func TestKeysThatWereRevokedSinceStayRevoked(t *testing.T) {
 	if v := got["before"].Key.Version; v != now().UnixMilli()+1001 {
 		t.Errorf("a version that was raised before is %d now", v)
 	}
-	if v := got["alive"].Key.Version; v != now().UnixMilli() {
+	if v := got["alive"].Key.Version; v != now().UnixMilli()+41 {
 		t.Errorf("version %d", v)
+	}
+	if k := got["made"].Key; k.Alias != "of Redis" || k.Version != now().UnixMilli()+6 {
+		t.Errorf("a key that was taken over: %+v", k)
+	}
+	if got["alive"].Key.Alias == "of Redis" {
+		t.Error("the backup does not win over what is in Redis")
 	}
 	redis.away = true
 	done, got = restored(redis)
-	if done.Revoked != 0 || done.RevokedUnknown == nil || got["revoked"].Key.State != access.KeyActive {
+	if done.Revoked+done.Adopted != 0 || done.Unasked == nil || len(got) != len(all) || got["revoked"].Key.State != access.KeyActive {
 		t.Errorf("with Redis away: %+v", done)
 	}
 }

@@ -62,9 +62,9 @@ func restore(ctx context.Context, c app.Config, own flags, file string, getenv f
 	if err != nil {
 		return err
 	}
-	if done.RevokedUnknown != nil {
-		fmt.Fprintln(os.Stderr, "Redis could not be asked which keys were revoked after the backup:", done.RevokedUnknown)
-		fmt.Fprintln(os.Stderr, "Those that it still knows as revoked stay refused, but the console shows them as active: revoke them again.")
+	if done.Unasked != nil {
+		fmt.Fprintln(os.Stderr, "Redis could not be asked which keys were revoked or made after the backup:", done.Unasked)
+		fmt.Fprintln(os.Stderr, "Those that it still knows as revoked stay refused, but the console shows them as active: revoke them again. Those that were made since work as long as it knows them, but the console does not show them: restore again with --replace once Redis answers, before you start a dashboard.")
 	}
 	if own.json {
 		return json.NewEncoder(os.Stdout).Encode(done)
@@ -72,6 +72,9 @@ func restore(ctx context.Context, c app.Config, own flags, file string, getenv f
 	fmt.Printf("Restored: %s.\n", done.Summary)
 	if done.Revoked > 0 {
 		fmt.Printf("%d keys were revoked after the backup and stay so.\n", done.Revoked)
+	}
+	if done.Adopted > 0 {
+		fmt.Printf("%d keys or secrets of keys were made after the backup; they were taken over from Redis.\n", done.Adopted)
 	}
 	if done.KeptKeys != "" {
 		fmt.Printf("The key files that were there before lie in %s.\n", done.KeptKeys)
