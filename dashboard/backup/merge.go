@@ -26,7 +26,7 @@ type filler struct {
 func (w *filler) begin() {
 	w.written, w.revoked, w.unknown = Counts{}, map[string]bool{}, nil
 	if w.ring == nil {
-		w.unknown = errors.New("Redis was not asked")
+		w.unknown = errors.New("nobody asked Redis")
 	}
 }
 

@@ -129,8 +129,13 @@ func (c *Counts) add(k kind) {
 		kind kind
 		n    *int64
 	}{
-		{kindContent, &c.Contents}, {kindRevision, &c.Revisions}, {kindKey, &c.Keys}, {kindUser, &c.Users},
-		{kindToken, &c.Tokens}, {kindFile, &c.Files}, {kindMark, &c.Marks},
+		{kindContent, &c.Contents},
+		{kindRevision, &c.Revisions},
+		{kindKey, &c.Keys},
+		{kindUser, &c.Users},
+		{kindToken, &c.Tokens},
+		{kindFile, &c.Files},
+		{kindMark, &c.Marks},
 	} {
 		if f.kind == k {
 			*f.n++

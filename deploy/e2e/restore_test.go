@@ -67,6 +67,7 @@ func TestRestore(t *testing.T) {
 	if err := f.c.RevokeKey(ctx, f.bad.ID); err != nil {
 		t.Fatal(err)
 	}
+	later := f.key(t, "later")
 	testenv.Must(f.c.Create(ctx, "apis", definition("Later", "/later/", f.up.URL, map[string]any{"open": true})))(t)
 	saved := testenv.Must(f.c.Patch(ctx, "apis", "open", map[string]any{"listen": map[string]any{"path": "/moved/"}}, "*"))(t)
 	f.Live(t, saved.Revision, 5*time.Second)
@@ -86,12 +87,12 @@ func TestRestore(t *testing.T) {
 				testenv.Must(f.Redis.Dump(ctx))(t)
 				f.Redis.Kill()
 			}
-			var restored struct{ Epoch, Revisions, Revoked int64 }
+			var restored struct{ Epoch, Revisions, Revoked, Adopted int64 }
 			said := testenv.Must(f.dashboardCommand(t, "restore", file, "--json"))(t)
 			if err := json.Unmarshal(said, &restored); err != nil {
 				t.Fatalf("restore said %q: %v", said, err)
 			}
-			if restored.Revisions != before.Generation || (restored.Revoked == 1) != c.redis {
+			if restored.Revisions != before.Generation || (restored.Revoked == 1) != c.redis || (restored.Adopted == 1) != c.redis {
 				t.Errorf("restored %+v, want %d revisions", restored, before.Generation)
 			}
 			if !c.redis {
@@ -123,6 +124,13 @@ func TestRestore(t *testing.T) {
 			var key struct{ State string }
 			if err := f.c.Get(ctx, "/keys/"+f.bad.ID, &key); err != nil || (key.State == "revoked") != c.redis {
 				t.Errorf("the revoked key is %q in the console, %v", key.State, err)
+			}
+			if c.redis {
+				within(t, time.Second, fresh, "/keyed/x", later.Secret, 200, "a key made after the backup")
+				if err := f.c.RevokeKey(ctx, later.ID); err != nil {
+					t.Fatal(err)
+				}
+				within(t, time.Second, fresh, "/keyed/x", later.Secret, 401, "that key, once it is revoked")
 			}
 			f.saveAgain(t)
 			if err := fresh.Stop(8 * time.Second); err != nil {
