@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sluice-gateway/sluice/dashboard/apis"
+	"github.com/sluice-gateway/sluice/dashboard/backup"
 	"github.com/sluice-gateway/sluice/dashboard/calls"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
@@ -55,6 +56,8 @@ type App struct {
 	watcher *live.Watcher
 	health  *httpd.Health
 	server  *httpd.Server
+
+	generation int64 // of the store; see backup.Generation
 }
 
 // New makes a dashboard from its configuration. The store must answer; Redis may
@@ -74,6 +77,9 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	a.cleanup.Push("store", a.st.close)
+	if a.generation, err = backup.Generation(ctx, a.st.marks); err != nil {
+		return nil, err
+	}
 	if a.records, err = openRecords(ctx, c, log); err != nil {
 		return nil, err
 	}

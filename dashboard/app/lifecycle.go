@@ -30,6 +30,7 @@ func (a *App) Run(ctx context.Context) error {
 	support.Add("health", a.health.Run)
 	support.Add("people", a.people.Run)
 	support.Add("one-time password", a.keepPassword)
+	support.Add("restore", a.watchRestore)
 	// requests in flight may need all of it until the last of them is answered
 	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

@@ -55,7 +55,7 @@ func (s revisions) Newest(ctx context.Context) (int64, error) {
 	return n, err
 }
 
-func (s revisions) Append(ctx context.Context, r publish.Revision) error {
+func newRevisionDoc(r publish.Revision) revisionDoc {
 	doc := revisionDoc{
 		N: r.N, At: date(r.At), Author: authorDoc(r.Author), Note: r.Note,
 		Changes: make([]changeDoc, 0, len(r.Changes)), Objects: make([]string, 0, len(r.Changes)),
@@ -64,6 +64,11 @@ func (s revisions) Append(ctx context.Context, r publish.Revision) error {
 		doc.Changes = append(doc.Changes, changeDoc(c))
 		doc.Objects = append(doc.Objects, objectName(c.Kind, c.ID))
 	}
+	return doc
+}
+
+func (s revisions) Append(ctx context.Context, r publish.Revision) error {
+	doc := newRevisionDoc(r)
 	return call(ctx, "appending a revision", func(ctx context.Context) error {
 		_, err := s.c.InsertOne(ctx, doc)
 		if driver.IsDuplicateKeyError(err) {

@@ -29,11 +29,15 @@ type tokenDoc struct {
 	UsedAt    bson.DateTime `bson:"usedAt"`
 }
 
-func (s tokens) Insert(ctx context.Context, t people.Token) error {
-	doc := tokenDoc{
+func newTokenDoc(t people.Token) tokenDoc {
+	return tokenDoc{
 		ID: t.ID, Org: t.Org, UserID: t.UserID, Name: t.Name, Prefix: t.Prefix, Hash: t.Hash, Role: string(t.Role),
 		CreatedAt: date(t.CreatedAt), ExpiresAt: date(t.ExpiresAt), UsedAt: date(t.UsedAt),
 	}
+}
+
+func (s tokens) Insert(ctx context.Context, t people.Token) error {
+	doc := newTokenDoc(t)
 	return call(ctx, "adding a token", func(ctx context.Context) error {
 		_, err := s.c.InsertOne(ctx, doc)
 		if driver.IsDuplicateKeyError(err) {

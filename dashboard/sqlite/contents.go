@@ -17,15 +17,17 @@ func (s contents) Put(ctx context.Context, texts map[string][]byte) error {
 	if len(texts) == 0 {
 		return ctx.Err()
 	}
-	return s.write(ctx, "storing contents", func(ctx context.Context, tx *sql.Tx) error {
-		for sha, text := range texts {
-			_, err := tx.ExecContext(ctx, `INSERT INTO contents (sha, text) VALUES (?, ?) ON CONFLICT DO NOTHING`, sha, notNil(text))
-			if err != nil {
-				return err
-			}
+	return s.write(ctx, "storing contents", func(ctx context.Context, tx *sql.Tx) error { return putContents(ctx, tx, texts) })
+}
+
+func putContents(ctx context.Context, tx *sql.Tx, texts map[string][]byte) error {
+	for sha, text := range texts {
+		_, err := tx.ExecContext(ctx, `INSERT INTO contents (sha, text) VALUES (?, ?) ON CONFLICT DO NOTHING`, sha, notNil(text))
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func (s contents) Get(ctx context.Context, sums []string) (map[string][]byte, error) {

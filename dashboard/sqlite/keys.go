@@ -22,22 +22,24 @@ type keyStore struct{ *Store }
 var _ keys.Store = keyStore{}
 
 func (s keyStore) Insert(ctx context.Context, k keys.Stored) error {
+	return s.write(ctx, "adding a key", func(ctx context.Context, tx *sql.Tx) error { return insertKey(ctx, tx, k) })
+}
+
+func insertKey(ctx context.Context, tx *sql.Tx, k keys.Stored) error {
 	row, err := keyRow(k)
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, "adding a key", func(ctx context.Context, tx *sql.Tx) error {
-		n, err := changed(tx.ExecContext(ctx, `INSERT INTO keys
-			(org, version, state, created_at, updated_at, policies, apis, search, hashes, key, id)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, row...))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return keys.ErrTaken
-		}
-		return setHashes(ctx, tx, k)
-	})
+	n, err := changed(tx.ExecContext(ctx, `INSERT INTO keys
+		(org, version, state, created_at, updated_at, policies, apis, search, hashes, key, id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, row...))
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return keys.ErrTaken
+	}
+	return setHashes(ctx, tx, k)
 }
 
 func (s keyStore) Replace(ctx context.Context, k keys.Stored, version int64) error {

@@ -26,9 +26,11 @@ func (s marks) Mark(ctx context.Context, name string) (int64, error) {
 }
 
 func (s marks) Raise(ctx context.Context, name string, v int64) error {
-	return s.write(ctx, "raising a mark", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO marks (name, value) VALUES (?, ?)
-			ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)`, name, v)
-		return err
-	})
+	return s.write(ctx, "raising a mark", func(ctx context.Context, tx *sql.Tx) error { return raise(ctx, tx, name, v) })
+}
+
+func raise(ctx context.Context, tx *sql.Tx, name string, v int64) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO marks (name, value) VALUES (?, ?)
+		ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)`, name, v)
+	return err
 }

@@ -22,6 +22,10 @@ func (s revisions) Newest(ctx context.Context) (int64, error) {
 }
 
 func (s revisions) Append(ctx context.Context, r publish.Revision) error {
+	return s.write(ctx, "appending a revision", func(ctx context.Context, tx *sql.Tx) error { return appendRevision(ctx, tx, r) })
+}
+
+func appendRevision(ctx context.Context, tx *sql.Tx, r publish.Revision) error {
 	author, err := asJSON(r.Author)
 	if err != nil {
 		return err
@@ -30,26 +34,24 @@ func (s revisions) Append(ctx context.Context, r publish.Revision) error {
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, "appending a revision", func(ctx context.Context, tx *sql.Tx) error {
-		n, err := changed(tx.ExecContext(ctx,
-			`INSERT INTO revisions (n, at, author, note, changes) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			r.N, millis(r.At), author, r.Note, changes))
+	n, err := changed(tx.ExecContext(ctx,
+		`INSERT INTO revisions (n, at, author, note, changes) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		r.N, millis(r.At), author, r.Note, changes))
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return publish.ErrTaken
+	}
+	for _, c := range r.Changes {
+		// The same kind and id may change in two organisations at once.
+		_, err := tx.ExecContext(ctx,
+			`INSERT INTO revision_objects (kind, id, n) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, c.Kind, c.ID, r.N)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
-			return publish.ErrTaken
-		}
-		for _, c := range r.Changes {
-			// The same kind and id may change in two organisations at once.
-			_, err := tx.ExecContext(ctx,
-				`INSERT INTO revision_objects (kind, id, n) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, c.Kind, c.ID, r.N)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func (s revisions) Since(ctx context.Context, after int64, limit int) ([]publish.Revision, error) {

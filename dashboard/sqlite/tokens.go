@@ -17,16 +17,18 @@ type tokens struct{ *Store }
 var _ people.Tokens = tokens{}
 
 func (s tokens) Insert(ctx context.Context, t people.Token) error {
-	return s.write(ctx, "adding a token", func(ctx context.Context, tx *sql.Tx) error {
-		n, err := changed(tx.ExecContext(ctx, `INSERT INTO tokens (`+tokenColumns+`)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			t.ID, t.Org, t.UserID, t.Name, t.Prefix, t.Hash, string(t.Role),
-			millis(t.CreatedAt), millis(t.ExpiresAt), millis(t.UsedAt)))
-		if err == nil && n == 0 {
-			return people.ErrTaken
-		}
-		return err
-	})
+	return s.write(ctx, "adding a token", func(ctx context.Context, tx *sql.Tx) error { return insertToken(ctx, tx, t) })
+}
+
+func insertToken(ctx context.Context, tx *sql.Tx, t people.Token) error {
+	n, err := changed(tx.ExecContext(ctx, `INSERT INTO tokens (`+tokenColumns+`)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		t.ID, t.Org, t.UserID, t.Name, t.Prefix, t.Hash, string(t.Role),
+		millis(t.CreatedAt), millis(t.ExpiresAt), millis(t.UsedAt)))
+	if err == nil && n == 0 {
+		return people.ErrTaken
+	}
+	return err
 }
 
 func (s tokens) ByHash(ctx context.Context, hash string) (t people.Token, err error) {

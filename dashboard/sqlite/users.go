@@ -17,14 +17,16 @@ type users struct{ *Store }
 var _ people.Users = users{}
 
 func (s users) Insert(ctx context.Context, u people.User) error {
-	return s.write(ctx, "adding a user", func(ctx context.Context, tx *sql.Tx) error {
-		n, err := changed(tx.ExecContext(ctx, `INSERT INTO users (`+userColumns+`)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, userRow(u)...))
-		if err == nil && n == 0 {
-			return people.ErrTaken
-		}
-		return err
-	})
+	return s.write(ctx, "adding a user", func(ctx context.Context, tx *sql.Tx) error { return insertUser(ctx, tx, u) })
+}
+
+func insertUser(ctx context.Context, tx *sql.Tx, u people.User) error {
+	n, err := changed(tx.ExecContext(ctx, `INSERT INTO users (`+userColumns+`)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, userRow(u)...))
+	if err == nil && n == 0 {
+		return people.ErrTaken
+	}
+	return err
 }
 
 func (s users) Replace(ctx context.Context, u people.User, version int64) error {

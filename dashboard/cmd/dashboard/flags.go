@@ -18,6 +18,14 @@ Commands (none: serve):
   token NAME     print the secret of a new API token
     --role ROLE              viewer, operator or admin; default operator
     --ttl DURATION           how long it works; default 24h, 0 is without end
+  backup FILE    write everything but records into one sealed file; dashboards may run
+    --passphrase-file FILE   holds the passphrase; default: SLUICE_BACKUP_PASSPHRASE
+    --json                   print the outcome as JSON
+  restore FILE   bring store and keys back from a backup; no dashboard may run
+    --passphrase-file FILE   holds the passphrase; default: SLUICE_BACKUP_PASSPHRASE
+    --replace                also where there is something already
+    --check                  only read the whole file and say what is in it
+    --json                   print the outcome as JSON
 `
 
 // flags are those of the commands; all others are settings.
@@ -26,22 +34,29 @@ type flags struct {
 	json                      bool
 	role                      string
 	ttl                       time.Duration
+	passphraseFile            string
+	replace, check            bool
 	given                     []string
 }
 
 // splitFlags takes the commands' own flags out of the arguments.
 func splitFlags(args []string) (own flags, rest []string, err error) {
 	own = flags{adminLogin: "admin", role: "operator", ttl: 24 * time.Hour}
-	texts := map[string]*string{"--admin-login": &own.adminLogin, "--admin-password": &own.adminPassword, "--role": &own.role, "--ttl": new(string)}
+	texts := map[string]*string{
+		"--admin-login": &own.adminLogin, "--admin-password": &own.adminPassword, "--role": &own.role, "--ttl": new(string),
+		"--passphrase-file": &own.passphraseFile,
+	}
+	switches := map[string]*bool{"--json": &own.json, "--replace": &own.replace, "--check": &own.check}
 	for i := 0; i < len(args); i++ {
 		if args[i] == "--" {
 			return own, append(rest, args[i:]...), nil
 		}
 		name, value, joined := strings.Cut(args[i], "=")
 		into, text := texts[name]
+		on, isSwitch := switches[name]
 		switch {
-		case name == "--json" && !joined:
-			own.json = true
+		case isSwitch && !joined:
+			*on = true
 		case !text:
 			rest = append(rest, args[i])
 			continue
@@ -64,9 +79,9 @@ func splitFlags(args []string) (own flags, rest []string, err error) {
 	return own, rest, nil
 }
 
-// check returns the command, "" to serve, after looking whether words and flags
+// command returns the command, "" to serve, after looking whether words and flags
 // belong to it.
-func (f flags) check(words []string) (string, error) {
+func (f flags) command(words []string) (string, error) {
 	command := ""
 	if len(words) > 0 {
 		command = words[0]
@@ -78,12 +93,18 @@ func (f flags) check(words []string) (string, error) {
 		allowed = []string{"--admin-login", "--admin-password", "--json"}
 	case command == "token" && len(words) == 2:
 		allowed = []string{"--role", "--ttl"}
+	case command == "backup" && len(words) == 2:
+		allowed = []string{"--passphrase-file", "--json"}
+	case command == "restore" && len(words) == 2:
+		allowed = []string{"--passphrase-file", "--replace", "--check", "--json"}
 	case command == "init":
 		return "", fmt.Errorf("init takes no %q", words[1])
+	case command == "backup" || command == "restore":
+		return "", fmt.Errorf("%s takes one file: sluice-dashboard %s FILE [--passphrase-file FILE]", command, command)
 	case command == "token":
 		return "", fmt.Errorf("token takes one name: sluice-dashboard token NAME [--role operator] [--ttl 24h]")
 	default:
-		return "", fmt.Errorf("there is no command %q; use init, token, or none to serve", command)
+		return "", fmt.Errorf("there is no command %q; use init, token, backup, restore, or none to serve", command)
 	}
 	for _, name := range f.given {
 		if !slices.Contains(allowed, name) {

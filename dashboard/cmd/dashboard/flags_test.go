@@ -20,6 +20,13 @@ func TestCommandLines(t *testing.T) {
 		{"token ci --ttl soon", `"soon" is not a duration`},
 		{"token ci --json", "--json does not belong here"},
 		{"--role viewer", "--role does not belong here"},
+		{"backup all.bak --passphrase-file p --json", "backup all.bak p json"},
+		{"backup", "backup takes one file"},
+		{"backup all.bak --replace", "--replace does not belong here"},
+		{"backup all.bak --passphrase secret", "--passphrase secret"},
+		{"restore all.bak --replace --passphrase-file=p", "restore all.bak p replace"},
+		{"restore --check all.bak", "restore all.bak  check"},
+		{"restore all.bak other.bak", "restore takes one file"},
 		{"int", `there is no command "int"`},
 	} {
 		if got := parsed(strings.Fields(c.line)); !strings.Contains(got, c.want) {
@@ -44,7 +51,7 @@ func parsed(args []string) string {
 		}
 		words = append(words, rest[i])
 	}
-	command, err := own.check(words)
+	command, err := own.command(words)
 	if err != nil {
 		return err.Error()
 	}
@@ -56,6 +63,13 @@ func parsed(args []string) string {
 			said += " json"
 		}
 		said += " " + own.adminLogin
+	case "backup", "restore":
+		said = strings.Join(append(words, own.passphraseFile), " ")
+		for name, on := range map[string]bool{"replace": own.replace, "check": own.check, "json": own.json} {
+			if on {
+				said += " " + name
+			}
+		}
 	case "token":
 		said = fmt.Sprint("token ", words[1], " ", own.role, " ", own.ttl)
 	}

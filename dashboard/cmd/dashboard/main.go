@@ -35,7 +35,7 @@ func start(args []string, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	command, err := own.check(words)
+	command, err := own.command(words)
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,10 @@ func start(args []string, getenv func(string) string) error {
 			fmt.Println(secret)
 		}
 		return err
+	case "backup":
+		return writeBackup(ctx, c, own, words[1], getenv)
+	case "restore":
+		return restore(ctx, c, own, words[1], getenv)
 	}
 	log := logs.New(os.Stderr, c.Log)
 	a, err := app.New(ctx, c, log)
