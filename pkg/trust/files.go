@@ -67,6 +67,23 @@ func (k *Keys) SaveNode(dir string) error {
 	if err != nil {
 		return err
 	}
+	return replace(dir, files)
+}
+
+// SaveReplacing writes the whole set into dir as Save does, but replaces the files
+// that exist, as SaveNode does. A set without a signing key is a node's.
+func (k *Keys) SaveReplacing(dir string) error {
+	if k.Signing == nil {
+		return k.SaveNode(dir)
+	}
+	files, err := k.dashboardFiles()
+	if err != nil {
+		return err
+	}
+	return replace(dir, files)
+}
+
+func replace(dir string, files []keyFile) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the key folder: %w", err)
 	}
@@ -86,6 +103,21 @@ func (k *Keys) SaveNode(dir string) error {
 		}
 	}
 	return syncDir(dir)
+}
+
+// Present lists the key files that are in dir, by name; none when the folder does
+// not exist.
+func Present(dir string) ([]string, error) {
+	var there []string
+	for _, name := range []string{signingKeyFile, signingPubFile, busKeyFile, sealingKeyFile, pepperKeyFile} {
+		switch _, err := os.Lstat(filepath.Join(dir, name)); {
+		case err == nil:
+			there = append(there, name)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("look for %s: %w", name, err)
+		}
+	}
+	return there, nil
 }
 
 // LoadDashboard reads the set that Save wrote. Errors name the file and the
@@ -124,12 +156,12 @@ func LoadDashboard(dir string) (*Keys, error) {
 // What an operator does about a key file that is missing.
 const (
 	initMend = "run sluice-dashboard init"
-	copyMend = "copy signing.pub, bus.key, sealing.key and pepper.key from the keys folder of a dashboard"
+	joinMend = "run the command that sluice-dashboard node-token prints"
 )
 
 // LoadNode reads the set that SaveNode (or Save) wrote. Errors name the file and
 // the mend; a secret file that others may read is refused.
-func LoadNode(dir string) (*Keys, error) { return load(dir, copyMend) }
+func LoadNode(dir string) (*Keys, error) { return load(dir, joinMend) }
 
 func load(dir, mend string) (*Keys, error) {
 	k := &Keys{}
@@ -141,17 +173,14 @@ func load(dir, mend string) (*Keys, error) {
 	if k.Trusted, err = parsePublic(text); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	for _, f := range []struct {
-		name string
-		dst  *[]byte
-	}{{busKeyFile, &k.Bus}, {sealingKeyFile, &k.Sealing}, {pepperKeyFile, &k.Pepper}} {
+	for _, f := range k.secrets() {
 		path := filepath.Join(dir, f.name)
 		text, err := readKeyFile(path, mend, 0o077)
 		if err != nil {
 			return nil, err
 		}
-		*f.dst, err = base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
-		if err != nil || len(*f.dst) != KeySize {
+		*f.key, err = base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
+		if err != nil || len(*f.key) != KeySize {
 			return nil, fmt.Errorf("%s is not %d bytes in base64; restore it from a backup, or %s", path, KeySize, mend)
 		}
 	}
@@ -221,8 +250,8 @@ func (k *Keys) dashboardFiles() ([]keyFile, error) {
 }
 
 func (k *Keys) nodeFiles() ([]keyFile, error) {
-	if len(k.Trusted) == 0 || len(k.Trusted) > MaxTrusted {
-		return nil, fmt.Errorf("keys have %d public keys instead of 1 or %d", len(k.Trusted), MaxTrusted)
+	if err := k.check(); err != nil {
+		return nil, err
 	}
 	var pub bytes.Buffer
 	for _, key := range k.Trusted {
@@ -235,16 +264,20 @@ func (k *Keys) nodeFiles() ([]keyFile, error) {
 		}
 	}
 	files := []keyFile{{signingPubFile, pub.Bytes()}}
-	for _, f := range []struct {
-		name string
-		key  []byte
-	}{{busKeyFile, k.Bus}, {sealingKeyFile, k.Sealing}, {pepperKeyFile, k.Pepper}} {
-		if len(f.key) != KeySize {
-			return nil, fmt.Errorf("the key for %s has %d bytes instead of %d", f.name, len(f.key), KeySize)
-		}
-		files = append(files, keyFile{f.name, []byte(base64.StdEncoding.EncodeToString(f.key) + "\n")})
+	for _, f := range k.secrets() {
+		files = append(files, keyFile{f.name, []byte(base64.StdEncoding.EncodeToString(*f.key) + "\n")})
 	}
 	return files, nil
+}
+
+// secret is one of the symmetric keys of a set, with the file that it lies in.
+type secret struct {
+	name string
+	key  *[]byte
+}
+
+func (k *Keys) secrets() []secret {
+	return []secret{{busKeyFile, &k.Bus}, {sealingKeyFile, &k.Sealing}, {pepperKeyFile, &k.Pepper}}
 }
 
 // writeNew makes a file with mode 0600 and forces it to disk. It refuses one that exists.

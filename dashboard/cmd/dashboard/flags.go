@@ -18,21 +18,31 @@ Commands (none: serve):
   token NAME     print the secret of a new API token
     --role ROLE              viewer, operator or admin; default operator
     --ttl DURATION           how long it works; default 24h, 0 is without end
+  node-token SERVICE
+                 print the command that a new gateway, pump or dashboard joins with: it
+                 works once
+    --name NAME              of the node, for people
+    --ttl DURATION           how long it works; default 1h
+  join TOKEN     take the platform's keys, and where Redis is, with a token of another
+                 dashboard's node-token dashboard
+    --force                  replace other keys that are there
 `
 
 // flags are those of the commands; all others are settings.
 type flags struct {
 	adminLogin, adminPassword string
 	json                      bool
-	role                      string
+	role, name                string
+	force                     bool
 	ttl                       time.Duration
 	given                     []string
 }
 
 // splitFlags takes the commands' own flags out of the arguments.
 func splitFlags(args []string) (own flags, rest []string, err error) {
-	own = flags{adminLogin: "admin", role: "operator", ttl: 24 * time.Hour}
-	texts := map[string]*string{"--admin-login": &own.adminLogin, "--admin-password": &own.adminPassword, "--role": &own.role, "--ttl": new(string)}
+	own = flags{adminLogin: "admin", role: "operator"}
+	texts := map[string]*string{"--admin-login": &own.adminLogin, "--admin-password": &own.adminPassword, "--role": &own.role, "--ttl": new(string), "--name": &own.name}
+	switches := map[string]*bool{"--json": &own.json, "--force": &own.force}
 	for i := 0; i < len(args); i++ {
 		if args[i] == "--" {
 			return own, append(rest, args[i:]...), nil
@@ -40,8 +50,8 @@ func splitFlags(args []string) (own flags, rest []string, err error) {
 		name, value, joined := strings.Cut(args[i], "=")
 		into, text := texts[name]
 		switch {
-		case name == "--json" && !joined:
-			own.json = true
+		case switches[name] != nil && !joined:
+			*switches[name] = true
 		case !text:
 			rest = append(rest, args[i])
 			continue
@@ -67,7 +77,7 @@ func splitFlags(args []string) (own flags, rest []string, err error) {
 // check returns the command, "" to serve, after looking whether words and flags
 // belong to it.
 func (f flags) check(words []string) (string, error) {
-	command := ""
+	command, services := "", []string{"gateway", "pump", "dashboard"}
 	if len(words) > 0 {
 		command = words[0]
 	}
@@ -78,12 +88,20 @@ func (f flags) check(words []string) (string, error) {
 		allowed = []string{"--admin-login", "--admin-password", "--json"}
 	case command == "token" && len(words) == 2:
 		allowed = []string{"--role", "--ttl"}
+	case command == "node-token" && len(words) == 2 && slices.Contains(services, words[1]):
+		allowed = []string{"--name", "--ttl"}
+	case command == "join" && len(words) == 2:
+		allowed = []string{"--force"}
 	case command == "init":
 		return "", fmt.Errorf("init takes no %q", words[1])
 	case command == "token":
 		return "", fmt.Errorf("token takes one name: sluice-dashboard token NAME [--role operator] [--ttl 24h]")
+	case command == "node-token":
+		return "", fmt.Errorf("node-token takes one service: sluice-dashboard node-token gateway|pump|dashboard [--name NAME] [--ttl 1h]")
+	case command == "join":
+		return "", fmt.Errorf("join takes one token: sluice-dashboard join TOKEN [--force]")
 	default:
-		return "", fmt.Errorf("there is no command %q; use init, token, or none to serve", command)
+		return "", fmt.Errorf("there is no command %q; use init, token, node-token, join, or none to serve", command)
 	}
 	for _, name := range f.given {
 		if !slices.Contains(allowed, name) {
@@ -91,4 +109,12 @@ func (f flags) check(words []string) (string, error) {
 		}
 	}
 	return command, nil
+}
+
+// within is the value of --ttl, or the default of the command.
+func (f flags) within(otherwise time.Duration) time.Duration {
+	if slices.Contains(f.given, "--ttl") {
+		return f.ttl
+	}
+	return otherwise
 }
