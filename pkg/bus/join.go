@@ -96,9 +96,9 @@ func (h *Handover) Offer(ctx context.Context, k *trust.Keys, o Offer) (JoinToken
 	if _, err := rand.Read(t.secret[:]); err != nil {
 		return JoinToken{}, fmt.Errorf("make a token: %w", err)
 	}
-	if len(t.String()) > MaxToken {
+	if _, ok := parseToken(t.String()); !ok {
 		return JoinToken{}, fault.New(fault.TooLarge, "join.too_large",
-			"the settings of Redis do not fit into a token; name fewer addresses in redis.addresses")
+			"the settings of Redis do not fit into a token; name fewer addresses in redis.addresses, as plain host:port")
 	}
 	id, sealKey, err := t.names()
 	if err != nil {
