@@ -22,8 +22,9 @@ const (
 	joinKey    = "sluice:join:" // + id of the token: a hand-over, or who took it
 	joinDomain = "join"
 
-	// MinJoinTTL and MaxJoinTTL bound how long a token works.
+	// MinJoinTTL is the shortest time that a token works.
 	MinJoinTTL = time.Second
+	// MaxJoinTTL is the longest.
 	MaxJoinTTL = 30 * 24 * time.Hour
 	// rememberTaken is how long a used token is told from an unknown one.
 	rememberTaken = MaxJoinTTL

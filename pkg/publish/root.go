@@ -213,7 +213,7 @@ func Seal(r *Root, k *trust.Keys) (Envelope, error) {
 func Open(e Envelope, k *trust.Keys, group string) (*Root, error) {
 	if len(e.Signature) == trust.SignatureSize && !k.Knows(e.Signature) {
 		return nil, fault.Wrap(ErrKey, fault.Denied, "root.key",
-			"the root of group %q is signed by a key that is not trusted here; if the dashboards have new keys, copy signing.pub to this node, else find out who writes to Redis", group)
+			"the root of group %q is signed by a key that is not trusted here; if the dashboards have new keys, let this node join again with a token of sluice-dashboard node-token, else find out who writes to Redis", group)
 	}
 	if len(e.Root) > maxRoot || !k.Verify(rootDomain, e.Root, e.Signature) {
 		return nil, fault.Wrap(ErrSignature, fault.Denied, "root.signature",

@@ -192,16 +192,16 @@ func parsePublic(text []byte) ([]ed25519.PublicKey, error) {
 	for len(bytes.TrimSpace(text)) > 0 {
 		block, rest := pem.Decode(text)
 		if block == nil || block.Type != "PUBLIC KEY" {
-			return nil, errors.New("holds something that is not a PEM block of type PUBLIC KEY; copy the file again")
+			return nil, errors.New("holds something that is not a PEM block of type PUBLIC KEY; let the node join again")
 		}
 		text = rest
 		key, err := x509.ParsePKIXPublicKey(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("read a public key; copy the file again: %w", err)
+			return nil, fmt.Errorf("read a public key; let the node join again: %w", err)
 		}
 		pub, ok := key.(ed25519.PublicKey)
 		if !ok {
-			return nil, errors.New("holds a key that is not Ed25519; copy the file again")
+			return nil, errors.New("holds a key that is not Ed25519; let the node join again")
 		}
 		keys = append(keys, pub)
 	}
