@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ const (
 	signingPubFile = "signing.pub" // one or two SubjectPublicKeyInfo in PEM (RFC 8410)
 	busKeyFile     = "bus.key"     // the others: 32 bytes in base64, one line
 	sealingKeyFile = "sealing.key"
+	chainFile      = "signing.chain" // JSON; dashboards only, once the signing key was rotated
 	pepperKeyFile  = "pepper.key"
 )
 
@@ -73,12 +75,17 @@ func (k *Keys) SaveNode(dir string) error {
 // SaveReplacing writes the whole set into dir as Save does, but replaces the files
 // that exist, as SaveNode does. A set without a signing key is a node's.
 func (k *Keys) SaveReplacing(dir string) error {
-	if k.Signing == nil {
+	if k.now().signing == nil {
 		return k.SaveNode(dir)
 	}
 	files, err := k.dashboardFiles()
 	if err != nil {
 		return err
+	}
+	if len(k.now().chain) == 0 { // that of another platform, perhaps
+		if err := os.Remove(filepath.Join(dir, chainFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove an outdated key file: %w", err)
+		}
 	}
 	return replace(dir, files)
 }
@@ -145,12 +152,32 @@ func LoadDashboard(dir string) (*Keys, error) {
 		return nil, fmt.Errorf("%s holds a key that is not Ed25519; restore it from a backup", path)
 	}
 	k.Signing = priv
+	if err := k.loadChain(dir); err != nil {
+		return nil, err
+	}
+	k.resume()
 	for _, pub := range k.Trusted {
 		if pub.Equal(priv.Public()) {
 			return k, nil
 		}
 	}
 	return nil, fmt.Errorf("%s does not belong to any key in %s; restore both from one backup", path, signingPubFile)
+}
+
+// loadChain reads how the trusted keys came about; without a rotation there is no such file.
+func (k *Keys) loadChain(dir string) error {
+	path := filepath.Join(dir, chainFile)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	text, err := readKeyFile(path, initMend, 0o077)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, &k.chain); err != nil || len(k.chain) > maxLinks {
+		return fmt.Errorf("%s cannot be read as the succession of signing keys; restore it from a backup", path)
+	}
+	return nil
 }
 
 // What an operator does about a key file that is missing.
@@ -164,7 +191,7 @@ const (
 func LoadNode(dir string) (*Keys, error) { return load(dir, joinMend) }
 
 func load(dir, mend string) (*Keys, error) {
-	k := &Keys{}
+	k := &Keys{dir: dir}
 	path := filepath.Join(dir, signingPubFile)
 	text, err := readKeyFile(path, mend, 0o022)
 	if err != nil {
@@ -234,18 +261,27 @@ func readKeyFile(path, mend string, forbidden fs.FileMode) ([]byte, error) {
 }
 
 func (k *Keys) dashboardFiles() ([]keyFile, error) {
-	if len(k.Signing) != ed25519.PrivateKeySize {
+	s := k.now()
+	if len(s.signing) != ed25519.PrivateKeySize {
 		return nil, errors.New("a dashboard's keys need a signing key")
 	}
 	files, err := k.nodeFiles()
 	if err != nil {
 		return nil, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(k.Signing)
+	der, err := x509.MarshalPKCS8PrivateKey(s.signing)
 	if err != nil {
 		return nil, fmt.Errorf("encode the signing key: %w", err)
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if len(s.chain) > 0 {
+		chain, err := json.Marshal(s.chain)
+		if err != nil {
+			return nil, fmt.Errorf("encode the succession of signing keys: %w", err)
+		}
+		files = append(files, keyFile{chainFile, append(chain, '\n')})
+	}
+	// Last, so that a crash leaves a key that signing.pub has.
 	return append(files, keyFile{signingKeyFile, text}), nil
 }
 
@@ -254,7 +290,7 @@ func (k *Keys) nodeFiles() ([]keyFile, error) {
 		return nil, err
 	}
 	var pub bytes.Buffer
-	for _, key := range k.Trusted {
+	for _, key := range k.now().trusted {
 		der, err := x509.MarshalPKIXPublicKey(key)
 		if err != nil {
 			return nil, fmt.Errorf("encode a public key: %w", err)

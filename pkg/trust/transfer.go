@@ -24,6 +24,7 @@ func OpenWith(key []byte, domain string, sealed []byte) ([]byte, error) {
 type transfer struct {
 	Seed    []byte   `json:"seed,omitempty"` // of the signing key (RFC 8032, 5.1.5)
 	Trusted [][]byte `json:"trusted"`
+	Chain   []link   `json:"chain,omitempty"`
 	Bus     []byte   `json:"bus"`
 	Sealing []byte   `json:"sealing"`
 	Pepper  []byte   `json:"pepper"`
@@ -35,11 +36,12 @@ func (k *Keys) Marshal() ([]byte, error) {
 	if err := k.check(); err != nil {
 		return nil, err
 	}
+	s := k.now()
 	t := transfer{Bus: k.Bus, Sealing: k.Sealing, Pepper: k.Pepper}
-	if k.Signing != nil {
-		t.Seed = k.Signing.Seed()
+	if s.signing != nil {
+		t.Seed, t.Chain = s.signing.Seed(), s.chain
 	}
-	for _, pub := range k.Trusted {
+	for _, pub := range s.trusted {
 		t.Trusted = append(t.Trusted, pub)
 	}
 	return json.Marshal(t)
@@ -51,7 +53,7 @@ func Unmarshal(text []byte) (*Keys, error) {
 	if err := json.Unmarshal(text, &t); err != nil {
 		return nil, fmt.Errorf("read the keys: %w", err)
 	}
-	k := &Keys{Bus: t.Bus, Sealing: t.Sealing, Pepper: t.Pepper}
+	k := &Keys{Bus: t.Bus, Sealing: t.Sealing, Pepper: t.Pepper, chain: t.Chain}
 	for _, pub := range t.Trusted {
 		k.Trusted = append(k.Trusted, pub)
 	}
@@ -67,10 +69,11 @@ func Unmarshal(text []byte) (*Keys, error) {
 // check tells whether the set is whole: every secret of its length, one or two
 // public keys, and the signing key's among them.
 func (k *Keys) check() error {
-	if len(k.Trusted) == 0 || len(k.Trusted) > MaxTrusted {
-		return fmt.Errorf("keys have %d public keys instead of 1 or %d", len(k.Trusted), MaxTrusted)
+	s := k.now()
+	if len(s.trusted) == 0 || len(s.trusted) > MaxTrusted {
+		return fmt.Errorf("keys have %d public keys instead of 1 or %d", len(s.trusted), MaxTrusted)
 	}
-	for _, pub := range k.Trusted {
+	for _, pub := range s.trusted {
 		if len(pub) != ed25519.PublicKeySize {
 			return fmt.Errorf("a public key has %d bytes instead of %d", len(pub), ed25519.PublicKeySize)
 		}
@@ -80,14 +83,14 @@ func (k *Keys) check() error {
 			return fmt.Errorf("the key for %s has %d bytes instead of %d", f.name, len(*f.key), KeySize)
 		}
 	}
-	if k.Signing == nil {
+	if s.signing == nil {
 		return nil
 	}
-	if len(k.Signing) != ed25519.PrivateKeySize {
-		return fmt.Errorf("the signing key has %d bytes instead of %d", len(k.Signing), ed25519.PrivateKeySize)
+	if len(s.signing) != ed25519.PrivateKeySize {
+		return fmt.Errorf("the signing key has %d bytes instead of %d", len(s.signing), ed25519.PrivateKeySize)
 	}
-	for _, pub := range k.Trusted {
-		if pub.Equal(k.Signing.Public()) {
+	for _, pub := range s.trusted {
+		if pub.Equal(s.signing.Public()) {
 			return nil
 		}
 	}
@@ -102,7 +105,7 @@ const FingerprintSize = 8
 func (k *Keys) Fingerprint() [FingerprintSize]byte {
 	h := sha256.New()
 	h.Write([]byte("sluice keys"))
-	for _, pub := range k.Trusted {
+	for _, pub := range k.now().trusted {
 		h.Write(pub)
 	}
 	for _, f := range k.secrets() {

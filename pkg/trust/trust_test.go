@@ -182,7 +182,7 @@ func TestNodeSetIsReplacedAndHasNoSigningKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Signing != nil || fmt.Sprint(got) != fmt.Sprint(second.Node()) {
+	if got.Signing != nil || got.Fingerprint() != second.Fingerprint() {
 		t.Error("the node set is not the second one")
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 4 {

@@ -26,6 +26,8 @@ Commands (none: serve):
   join TOKEN     take the platform's keys, and where Redis is, with a token of another
                  dashboard's node-token dashboard
     --force                  replace other keys that are there
+  rotate signing sign with a new key, while everything runs; the old one still counts
+    --finish                 end that; gateways that were away follow all the same
 `
 
 // flags are those of the commands; all others are settings.
@@ -33,7 +35,7 @@ type flags struct {
 	adminLogin, adminPassword string
 	json                      bool
 	role, name                string
-	force                     bool
+	force, finish             bool
 	ttl                       time.Duration
 	given                     []string
 }
@@ -42,7 +44,7 @@ type flags struct {
 func splitFlags(args []string) (own flags, rest []string, err error) {
 	own = flags{adminLogin: "admin", role: "operator"}
 	texts := map[string]*string{"--admin-login": &own.adminLogin, "--admin-password": &own.adminPassword, "--role": &own.role, "--ttl": new(string), "--name": &own.name}
-	switches := map[string]*bool{"--json": &own.json, "--force": &own.force}
+	switches := map[string]*bool{"--json": &own.json, "--force": &own.force, "--finish": &own.finish}
 	for i := 0; i < len(args); i++ {
 		if args[i] == "--" {
 			return own, append(rest, args[i:]...), nil
@@ -92,6 +94,8 @@ func (f flags) check(words []string) (string, error) {
 		allowed = []string{"--name", "--ttl"}
 	case command == "join" && len(words) == 2:
 		allowed = []string{"--force"}
+	case command == "rotate" && len(words) == 2 && words[1] == "signing":
+		allowed = []string{"--finish"}
 	case command == "init":
 		return "", fmt.Errorf("init takes no %q", words[1])
 	case command == "token":
@@ -100,8 +104,10 @@ func (f flags) check(words []string) (string, error) {
 		return "", fmt.Errorf("node-token takes one service: sluice-dashboard node-token gateway|pump|dashboard [--name NAME] [--ttl 1h]")
 	case command == "join":
 		return "", fmt.Errorf("join takes one token: sluice-dashboard join TOKEN [--force]")
+	case command == "rotate":
+		return "", fmt.Errorf("rotate takes one key: sluice-dashboard rotate signing [--finish]; the others cannot be rotated")
 	default:
-		return "", fmt.Errorf("there is no command %q; use init, token, node-token, join, or none to serve", command)
+		return "", fmt.Errorf("there is no command %q; use init, token, node-token, join, rotate, or none to serve", command)
 	}
 	for _, name := range f.given {
 		if !slices.Contains(allowed, name) {

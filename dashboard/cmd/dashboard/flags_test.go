@@ -25,6 +25,10 @@ func TestCommandLines(t *testing.T) {
 		{"node-token broker", "node-token takes one service"},
 		{"node-token", "node-token takes one service"},
 		{"node-token gateway --role viewer", "--role does not belong here"},
+		{"rotate signing", "rotate false"},
+		{"rotate signing --finish", "rotate true"},
+		{"rotate pepper", "rotate takes one key"},
+		{"rotate", "rotate takes one key"},
 		{"join slj_x", "join slj_x false"},
 		{"join --force slj_x", "join slj_x true"},
 		{"join", "join takes one token"},
@@ -71,6 +75,8 @@ func parsed(args []string) string {
 		said = fmt.Sprint("token ", words[1], " ", own.role, " ", own.within(24*time.Hour))
 	case "node-token":
 		said = fmt.Sprint("node-token ", words[1], " ", own.name, " ", own.within(time.Hour))
+	case "rotate":
+		said = fmt.Sprint("rotate ", own.finish)
 	case "join":
 		said = fmt.Sprint("join ", words[1], " ", own.force)
 	}

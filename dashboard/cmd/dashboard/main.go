@@ -55,6 +55,8 @@ func start(args []string, getenv func(string) string) error {
 		return err
 	case "node-token":
 		return nodeToken(ctx, c, own, words[1])
+	case "rotate":
+		return app.RotateSigning(ctx, c, own.finish, os.Stdout)
 	case "join":
 		return app.Join(ctx, c, settings, join.Options{Token: words[1], Force: own.force, Out: os.Stdout})
 	}

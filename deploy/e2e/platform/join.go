@@ -78,3 +78,9 @@ func (j *Join) Start(ctx context.Context) (*Service, error) {
 	}
 	return j.service, j.service.Start(ctx)
 }
+
+// Rotate runs sluice-dashboard rotate signing on the first dashboard's host.
+func (p *Platform) Rotate(ctx context.Context, args ...string) (string, error) {
+	out, err := p.command(ctx, append([]string{"rotate", "signing"}, args...)...)
+	return string(out), err
+}
