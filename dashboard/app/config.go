@@ -1,6 +1,6 @@
 // Package app puts a dashboard together: config.go is its configuration and the
 // manual of it, app.go the composition, lifecycle.go the order of start and stop,
-// bootstrap.go what `init` and `token` do, join.go `node-token` and `join`.
+// bootstrap.go what `init` and `token` do, join.go `node-token` and `join`, rotate.go `rotate`.
 package app
 
 import (

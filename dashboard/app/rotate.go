@@ -23,9 +23,6 @@ import (
 )
 
 const (
-	// rotateTries bounds how often roots are published again because a dashboard
-	// that had not heard of the new key was first.
-	rotateTries = 5
 	// rotateLease is longer than a rotation takes.
 	rotateLease = 2 * time.Minute
 	// followWithin is how long the gateways that are alive are waited for.
@@ -73,7 +70,7 @@ func RotateSigning(ctx context.Context, c Config, finish bool, out io.Writer) (e
 	}
 	defer func() { err = errors.Join(err, one.Release(ctx)) }()
 	// Another dashboard may have rotated since these keys were saved: then they follow here.
-	if _, err := wire.NewWriter(rdb, keys).Head(ctx, everyGroup); err != nil {
+	if err := wire.NewWriter(rdb, keys).Follow(ctx); err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
 	next := (*trust.Keys).Rotate
@@ -97,35 +94,37 @@ func RotateSigning(ctx context.Context, c Config, finish bool, out io.Writer) (e
 	return r.report(ctx, finish, out)
 }
 
-// publish writes all roots in an epoch that no other dashboard has written in.
+// publish announces the new key, so that no dashboard signs with the old one any
+// more, and writes all roots in a new epoch, which makes every gateway read them.
 func (r *rotation) publish(ctx context.Context) error {
-	for range rotateTries {
-		epoch, err := r.st.marks.Mark(ctx, "epoch")
-		if err != nil {
-			return fmt.Errorf("reading the signing epoch: %w", err)
-		}
-		r.epoch = epoch + 1
-		if err := r.st.marks.Raise(ctx, "epoch", r.epoch); err != nil {
-			return fmt.Errorf("starting a new signing epoch: %w", err)
-		}
-		beats := fleet.NewReader(r.rdb, r.keys)
-		e := publish.New(publish.Options{
-			Log: r.st.log, Contents: r.st.contents, Views: r.st.views, Marks: r.st.marks,
-			Roots: wire.NewWriter(r.rdb, r.keys), Nodes: beats, Logger: slog.New(slog.DiscardHandler),
-		})
-		e.Attach(bus.New(r.rdb, r.keys, bus.Options{})) // to tell the gateways
-		if err := e.Start(ctx); err != nil {
-			return err
-		}
-		if err := e.Repair(ctx, true); err != nil {
-			return err
-		}
-		signed, err := r.signed(ctx)
-		if err != nil || signed {
-			return err
-		}
+	roots := wire.NewWriter(r.rdb, r.keys)
+	if err := roots.Announce(ctx); err != nil {
+		return err
 	}
-	return errors.New("other dashboards published faster than this one")
+	epoch, err := r.st.marks.Mark(ctx, "epoch")
+	if err != nil {
+		return fmt.Errorf("reading the signing epoch: %w", err)
+	}
+	r.epoch = epoch + 1
+	if err := r.st.marks.Raise(ctx, "epoch", r.epoch); err != nil {
+		return fmt.Errorf("starting a new signing epoch: %w", err)
+	}
+	e := publish.New(publish.Options{
+		Log: r.st.log, Contents: r.st.contents, Views: r.st.views, Marks: r.st.marks,
+		Roots: roots, Nodes: r.beats, Logger: slog.New(slog.DiscardHandler),
+	})
+	e.Attach(bus.New(r.rdb, r.keys, bus.Options{})) // to tell the gateways
+	if err := e.Start(ctx); err != nil {
+		return err
+	}
+	if err := e.Repair(ctx, true); err != nil {
+		return err
+	}
+	signed, err := r.signed(ctx)
+	if err == nil && !signed {
+		err = errors.New("the roots are still signed by the old key")
+	}
+	return err
 }
 
 // signed tells whether all roots in use are signed by the new key.

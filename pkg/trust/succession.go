@@ -118,15 +118,10 @@ func (k *Keys) Rotating() bool { return len(k.now().trusted) > 1 }
 // SignFollowing is Sign with the succession behind it, for VerifyFollowing.
 func (k *Keys) SignFollowing(domain string, msg []byte) []byte {
 	sig := k.Sign(domain, msg)
-	chain := k.now().chain
-	if sig == nil || len(chain) == 0 {
-		return sig
-	}
-	text, err := json.Marshal(chain)
-	if err != nil { // bytes always encode
+	if sig == nil {
 		return nil
 	}
-	return append(sig, text...)
+	return append(sig, k.Succession()...)
 }
 
 // VerifyFollowing is Verify for what SignFollowing made. Where the signature is
@@ -151,6 +146,37 @@ func (k *Keys) VerifyFollowing(domain string, msg, sig []byte) bool {
 		k.keep()
 	}
 	return true
+}
+
+// Succession is how the newest signing key came about, for Follow; nil without a
+// rotation.
+func (k *Keys) Succession() []byte {
+	chain := k.now().chain
+	if len(chain) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(chain)
+	if err != nil { // bytes always encode
+		return nil
+	}
+	return text
+}
+
+// Follow takes a succession from wherever it was found, as VerifyFollowing takes
+// that of a signature: each link is believed for its own signature. It tells
+// whether the set changed.
+func (k *Keys) Follow(succession []byte) (changed bool) {
+	if len(succession) > MaxSuccession {
+		return false
+	}
+	k.following.Lock()
+	defer k.following.Unlock()
+	s, changed := k.follow(succession)
+	if changed {
+		k.live.Store(&s)
+		k.keep()
+	}
+	return changed
 }
 
 // follow is where a succession leads from what is trusted now. Only the newest
