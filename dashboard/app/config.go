@@ -1,6 +1,7 @@
 // Package app puts a dashboard together: config.go is its configuration and the
 // manual of it, app.go the composition, lifecycle.go the order of start and stop,
-// bootstrap.go what `init` and `token` do, backup.go `backup` and `restore`.
+// bootstrap.go what `init` and `token` do, backup.go `backup` and `restore`, join.go
+// `node-token` and `join`, rotate.go `rotate`.
 package app
 
 import (
@@ -57,7 +58,7 @@ type Listen struct {
 // Trust is where the platform's keys lie.
 type Trust struct {
 	// Dir holds signing.key, signing.pub, bus.key, sealing.key and pepper.key; init
-	// makes them. Default: keys in the data folder.
+	// makes them, and join brings those of another dashboard. Default: keys in the data folder.
 	Dir string `config:"dir"`
 }
 

@@ -63,8 +63,8 @@ type Admin struct {
 
 // Trust is where the node's keys lie.
 type Trust struct {
-	// Dir holds signing.pub, bus.key, sealing.key and pepper.key. Default: keys in the
-	// data folder.
+	// Dir holds signing.pub, bus.key, sealing.key and pepper.key; the command join puts
+	// them there. Default: keys in the data folder.
 	Dir string `config:"dir"`
 }
 

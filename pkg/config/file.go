@@ -15,13 +15,7 @@ import (
 // file reads the settings of the file that --config, the variable or the
 // default names. Its errors go to l.
 func (l *loader) file(env environ) map[string]*layered {
-	path, source, optional := l.o.DefaultFile, "", true
-	if env.file != "" {
-		path, source, optional = env.file, "environment "+envPrefix(l.o.Service)+"CONFIG", false
-	}
-	if named, err := l.flags.GetString("config"); err == nil && named != "" {
-		path, source, optional = named, "flag --config", false
-	}
+	path, source, optional := l.filePath(env)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		if !optional || !errors.Is(err, fs.ErrNotExist) {
@@ -41,6 +35,18 @@ func (l *loader) file(env environ) map[string]*layered {
 		l.section(root, "", path, values)
 	}
 	return values
+}
+
+// filePath is which file is read, what names it, and whether it may be missing.
+func (l *loader) filePath(env environ) (path, source string, optional bool) {
+	path, optional = l.o.DefaultFile, true
+	if env.file != "" {
+		path, source, optional = env.file, "environment "+envPrefix(l.o.Service)+"CONFIG", false
+	}
+	if named, err := l.flags.GetString("config"); err == nil && named != "" {
+		path, source, optional = named, "flag --config", false
+	}
+	return path, source, optional
 }
 
 // parse returns the root of the only document, or nil if there is none.

@@ -4,7 +4,10 @@
 -- ARGV: epoch, generation, grace in ms, prefix of contents, named hashes,
 --       dropped hashes (64 hex digits each, joined), then per root: bytes,
 --       signature, hash, parts (joined), and the digest of a stored root that
---       was found to be forged ('' for none).
+--       was found to be forged ('' for none); at last the succession of signing
+--       keys that the writer knows, and the digest of a stored one that leads to
+--       no newer key ('' for none).
+-- The last of KEYS holds the succession that all writers have to know.
 local named = KEYS[1]
 local epoch, generation = tonumber(ARGV[1]), tonumber(ARGV[2])
 local grace, prefix = ARGV[3], ARGV[4]
@@ -20,9 +23,19 @@ local function each(joined, f)
   end
 end
 
+-- 0. Is there a newer signing key than the writer's?
+local last, chain = #KEYS - 1, ARGV[#ARGV - 1]
+local told = ''
+if kind(KEYS[#KEYS]) == 'string' then
+  told = redis.call('GET', KEYS[#KEYS])
+end
+if told ~= '' and told ~= chain and redis.sha1hex(told) ~= ARGV[#ARGV] then
+  return {'keys', told}
+end
+
 -- 1. Is anything there that is newer, or another root of the same generation?
 local old = {}
-for i = 3, #KEYS do
+for i = 3, last do
   local a = 7 + (i - 3) * 5
   local t = kind(KEYS[i])
   if t ~= 'none' and t ~= 'hash' then
@@ -57,7 +70,7 @@ local function want(hash)
   end
 end
 each(ARGV[5], want)
-for i = 3, #KEYS do
+for i = 3, last do
   each(ARGV[7 + (i - 3) * 5 + 3], want)
 end
 if #missing > 0 then
@@ -80,7 +93,7 @@ local function drop(hash)
     end
   end
 end
-for i = 3, #KEYS do
+for i = 3, last do
   local a = 7 + (i - 3) * 5
   if old[i] ~= ARGV[a + 3] then
     each(old[i], drop)
@@ -89,4 +102,9 @@ for i = 3, #KEYS do
     'sig', ARGV[a + 1], 'sha', ARGV[a + 2], 'parts', ARGV[a + 3])
 end
 each(ARGV[6], drop)
+if chain == '' then
+  redis.call('DEL', KEYS[#KEYS])
+elseif told ~= chain then
+  redis.call('SET', KEYS[#KEYS], chain)
+end
 return {'held'}

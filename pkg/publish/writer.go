@@ -66,16 +66,25 @@ func (w *Writer) Publish(ctx context.Context, u Update) (published bool, err err
 	if err != nil {
 		return false, err
 	}
-	forged := make([]string, len(u.Roots))
-	// Each round removes one obstacle: expired uploads, or one group's forged root.
-	for range 3 + 2*len(u.Roots) {
-		verdict, err := w.compareAndSet(ctx, u, envelopes, names, forged)
+	known := obstacles{forged: make([]string, len(u.Roots))}
+	// Each round removes one obstacle: expired uploads, a newer signing key, or one
+	// group's forged root.
+	for range 5 + 2*len(u.Roots) {
+		verdict, err := w.compareAndSet(ctx, u, envelopes, names, known)
 		if err != nil {
 			return false, err
 		}
 		switch verdict.word {
 		case "held":
 			return true, nil
+		case "keys":
+			known.outdated = digestOf(verdict.keys)
+			if !w.keys.Follow([]byte(verdict.keys)) {
+				continue
+			}
+			if envelopes, err = w.sign(u); err != nil {
+				return false, err
+			}
 		case "missing":
 			if err := w.again(ctx, &u, texts, verdict.missing); err != nil {
 				return false, err
@@ -86,7 +95,7 @@ func (w *Writer) Publish(ctx context.Context, u Update) (published bool, err err
 				return false, err
 			}
 			if !genuine {
-				forged[verdict.root] = digest
+				known.forged[verdict.root] = digest
 				continue
 			}
 			if verdict.word == "newer" {
@@ -111,17 +120,15 @@ func (w *Writer) prepare(u Update) ([]Envelope, map[string][]byte, error) {
 		return nil, nil, invalid("%d roots at epoch %d, generation %d", len(u.Roots), u.Epoch, u.Generation)
 	}
 	groups := map[string]bool{}
-	envelopes := make([]Envelope, 0, len(u.Roots))
 	for _, r := range u.Roots {
 		if r.Epoch != u.Epoch || r.Generation != u.Generation || r.V != rootVersion || !validName(r.Group) || groups[r.Group] {
 			return nil, nil, invalid("the root of group %q does not fit", r.Group)
 		}
 		groups[r.Group] = true
-		e, err := Seal(r, w.keys)
-		if err != nil {
-			return nil, nil, err
-		}
-		envelopes = append(envelopes, e)
+	}
+	envelopes, err := w.sign(u)
+	if err != nil {
+		return nil, nil, err
 	}
 	texts := make(map[string][]byte, len(u.Parts)+len(u.Contents))
 	for _, p := range u.Parts {
@@ -143,6 +150,19 @@ func (w *Writer) prepare(u Update) ([]Envelope, map[string][]byte, error) {
 		}
 	}
 	return envelopes, texts, nil
+}
+
+// sign makes the envelopes of all roots.
+func (w *Writer) sign(u Update) ([]Envelope, error) {
+	envelopes := make([]Envelope, 0, len(u.Roots))
+	for _, r := range u.Roots {
+		e, err := Seal(r, w.keys)
+		if err != nil {
+			return nil, err
+		}
+		envelopes = append(envelopes, e)
+	}
+	return envelopes, nil
 }
 
 func addText(texts map[string][]byte, sha string, text []byte) error {
@@ -213,16 +233,30 @@ type verdict struct {
 	word    string
 	root    int
 	missing []string
+	keys    string // a succession of signing keys that the writer does not know
 }
 
-func (w *Writer) compareAndSet(ctx context.Context, u Update, envelopes []Envelope, names, forged []string) (verdict, error) {
+// obstacles are what was found in Redis and is to be overwritten, by digest.
+type obstacles struct {
+	forged   []string // root of each group
+	outdated string   // succession
+}
+
+// digestOf is what redis.sha1hex makes of a text.
+func digestOf(text string) string {
+	sum := sha1.Sum([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+func (w *Writer) compareAndSet(ctx context.Context, u Update, envelopes []Envelope, names []string, known obstacles) (verdict, error) {
 	keys := []string{namedKey, claimedKey}
 	args := []any{u.Epoch, u.Generation, Grace.Milliseconds(), contentPrefix, strings.Join(names, ""), strings.Join(u.Dropped, "")}
 	for i, r := range u.Roots {
 		keys = append(keys, rootPrefix+r.Group)
 		args = append(args, envelopes[i].Root, envelopes[i].Signature, hexSum(envelopes[i].Root),
-			hex.EncodeToString(r.partBytes()), forged[i])
+			hex.EncodeToString(r.partBytes()), known.forged[i])
 	}
+	keys, args = append(keys, successionKey), append(args, w.keys.Succession(), known.outdated)
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	reply, err := w.publish.Run(ctx, w.rdb, keys, args...).Slice()
@@ -232,6 +266,10 @@ func (w *Writer) compareAndSet(ctx context.Context, u Update, envelopes []Envelo
 	var v verdict
 	if len(reply) > 0 {
 		v.word, _ = reply[0].(string)
+	}
+	if v.word == "keys" && len(reply) > 1 {
+		v.keys, _ = reply[1].(string)
+		return v, nil
 	}
 	if v.word == "missing" {
 		for _, sha := range reply[1:] {
@@ -263,10 +301,9 @@ func (w *Writer) judge(ctx context.Context, group string) (digest string, genuin
 	for i := range f {
 		f[i], _ = v[i].(string)
 	}
-	sum := sha1.Sum([]byte(strings.Join(f[:], "|")))
 	r, err := Open(Envelope{Root: []byte(f[2]), Signature: []byte(f[3])}, w.keys, group)
 	genuine = err == nil && fmt.Sprint(r.Epoch) == f[0] && fmt.Sprint(r.Generation) == f[1]
-	return hex.EncodeToString(sum[:]), genuine, nil
+	return digestOf(strings.Join(f[:], "|")), genuine, nil
 }
 
 // Head tells what is published for a group. It is the zero Head if nothing is, and

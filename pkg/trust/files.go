@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ const (
 	signingPubFile = "signing.pub" // one or two SubjectPublicKeyInfo in PEM (RFC 8410)
 	busKeyFile     = "bus.key"     // the others: 32 bytes in base64, one line
 	sealingKeyFile = "sealing.key"
+	chainFile      = "signing.chain" // JSON; dashboards only, once the signing key was rotated
 	pepperKeyFile  = "pepper.key"
 )
 
@@ -67,6 +69,28 @@ func (k *Keys) SaveNode(dir string) error {
 	if err != nil {
 		return err
 	}
+	return replace(dir, files)
+}
+
+// SaveReplacing writes the whole set into dir as Save does, but replaces the files
+// that exist, as SaveNode does. A set without a signing key is a node's.
+func (k *Keys) SaveReplacing(dir string) error {
+	if k.now().signing == nil {
+		return k.SaveNode(dir)
+	}
+	files, err := k.dashboardFiles()
+	if err != nil {
+		return err
+	}
+	if len(k.now().chain) == 0 { // that of another platform, perhaps
+		if err := os.Remove(filepath.Join(dir, chainFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove an outdated key file: %w", err)
+		}
+	}
+	return replace(dir, files)
+}
+
+func replace(dir string, files []keyFile) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the key folder: %w", err)
 	}
@@ -86,6 +110,21 @@ func (k *Keys) SaveNode(dir string) error {
 		}
 	}
 	return syncDir(dir)
+}
+
+// Present lists the key files that are in dir, by name; none when the folder does
+// not exist.
+func Present(dir string) ([]string, error) {
+	var there []string
+	for _, name := range []string{signingKeyFile, signingPubFile, busKeyFile, sealingKeyFile, pepperKeyFile} {
+		switch _, err := os.Lstat(filepath.Join(dir, name)); {
+		case err == nil:
+			there = append(there, name)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("look for %s: %w", name, err)
+		}
+	}
+	return there, nil
 }
 
 // LoadDashboard reads the set that Save wrote. Errors name the file and the
@@ -113,6 +152,10 @@ func LoadDashboard(dir string) (*Keys, error) {
 		return nil, fmt.Errorf("%s holds a key that is not Ed25519; restore it from a backup", path)
 	}
 	k.Signing = priv
+	if err := k.loadChain(dir); err != nil {
+		return nil, err
+	}
+	k.resume()
 	for _, pub := range k.Trusted {
 		if pub.Equal(priv.Public()) {
 			return k, nil
@@ -121,18 +164,34 @@ func LoadDashboard(dir string) (*Keys, error) {
 	return nil, fmt.Errorf("%s does not belong to any key in %s; restore both from one backup", path, signingPubFile)
 }
 
+// loadChain reads how the trusted keys came about; without a rotation there is no such file.
+func (k *Keys) loadChain(dir string) error {
+	path := filepath.Join(dir, chainFile)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	text, err := readKeyFile(path, initMend, 0o077)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, &k.chain); err != nil || len(k.chain) > maxLinks {
+		return fmt.Errorf("%s cannot be read as the succession of signing keys; restore it from a backup", path)
+	}
+	return nil
+}
+
 // What an operator does about a key file that is missing.
 const (
 	initMend = "run sluice-dashboard init"
-	copyMend = "copy signing.pub, bus.key, sealing.key and pepper.key from the keys folder of a dashboard"
+	joinMend = "run the command that sluice-dashboard node-token prints"
 )
 
 // LoadNode reads the set that SaveNode (or Save) wrote. Errors name the file and
 // the mend; a secret file that others may read is refused.
-func LoadNode(dir string) (*Keys, error) { return load(dir, copyMend) }
+func LoadNode(dir string) (*Keys, error) { return load(dir, joinMend) }
 
 func load(dir, mend string) (*Keys, error) {
-	k := &Keys{}
+	k := &Keys{dir: dir}
 	path := filepath.Join(dir, signingPubFile)
 	text, err := readKeyFile(path, mend, 0o022)
 	if err != nil {
@@ -141,17 +200,14 @@ func load(dir, mend string) (*Keys, error) {
 	if k.Trusted, err = parsePublic(text); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	for _, f := range []struct {
-		name string
-		dst  *[]byte
-	}{{busKeyFile, &k.Bus}, {sealingKeyFile, &k.Sealing}, {pepperKeyFile, &k.Pepper}} {
+	for _, f := range k.secrets() {
 		path := filepath.Join(dir, f.name)
 		text, err := readKeyFile(path, mend, 0o077)
 		if err != nil {
 			return nil, err
 		}
-		*f.dst, err = base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
-		if err != nil || len(*f.dst) != KeySize {
+		*f.key, err = base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
+		if err != nil || len(*f.key) != KeySize {
 			return nil, fmt.Errorf("%s is not %d bytes in base64; restore it from a backup, or %s", path, KeySize, mend)
 		}
 	}
@@ -163,16 +219,16 @@ func parsePublic(text []byte) ([]ed25519.PublicKey, error) {
 	for len(bytes.TrimSpace(text)) > 0 {
 		block, rest := pem.Decode(text)
 		if block == nil || block.Type != "PUBLIC KEY" {
-			return nil, errors.New("holds something that is not a PEM block of type PUBLIC KEY; copy the file again")
+			return nil, errors.New("holds something that is not a PEM block of type PUBLIC KEY; let the node join again")
 		}
 		text = rest
 		key, err := x509.ParsePKIXPublicKey(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("read a public key; copy the file again: %w", err)
+			return nil, fmt.Errorf("read a public key; let the node join again: %w", err)
 		}
 		pub, ok := key.(ed25519.PublicKey)
 		if !ok {
-			return nil, errors.New("holds a key that is not Ed25519; copy the file again")
+			return nil, errors.New("holds a key that is not Ed25519; let the node join again")
 		}
 		keys = append(keys, pub)
 	}
@@ -205,27 +261,36 @@ func readKeyFile(path, mend string, forbidden fs.FileMode) ([]byte, error) {
 }
 
 func (k *Keys) dashboardFiles() ([]keyFile, error) {
-	if len(k.Signing) != ed25519.PrivateKeySize {
+	s := k.now()
+	if len(s.signing) != ed25519.PrivateKeySize {
 		return nil, errors.New("a dashboard's keys need a signing key")
 	}
 	files, err := k.nodeFiles()
 	if err != nil {
 		return nil, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(k.Signing)
+	der, err := x509.MarshalPKCS8PrivateKey(s.signing)
 	if err != nil {
 		return nil, fmt.Errorf("encode the signing key: %w", err)
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if len(s.chain) > 0 {
+		chain, err := json.Marshal(s.chain)
+		if err != nil {
+			return nil, fmt.Errorf("encode the succession of signing keys: %w", err)
+		}
+		files = append(files, keyFile{chainFile, append(chain, '\n')})
+	}
+	// Last, so that a crash leaves a key that signing.pub has.
 	return append(files, keyFile{signingKeyFile, text}), nil
 }
 
 func (k *Keys) nodeFiles() ([]keyFile, error) {
-	if len(k.Trusted) == 0 || len(k.Trusted) > MaxTrusted {
-		return nil, fmt.Errorf("keys have %d public keys instead of 1 or %d", len(k.Trusted), MaxTrusted)
+	if err := k.check(); err != nil {
+		return nil, err
 	}
 	var pub bytes.Buffer
-	for _, key := range k.Trusted {
+	for _, key := range k.now().trusted {
 		der, err := x509.MarshalPKIXPublicKey(key)
 		if err != nil {
 			return nil, fmt.Errorf("encode a public key: %w", err)
@@ -235,16 +300,20 @@ func (k *Keys) nodeFiles() ([]keyFile, error) {
 		}
 	}
 	files := []keyFile{{signingPubFile, pub.Bytes()}}
-	for _, f := range []struct {
-		name string
-		key  []byte
-	}{{busKeyFile, k.Bus}, {sealingKeyFile, k.Sealing}, {pepperKeyFile, k.Pepper}} {
-		if len(f.key) != KeySize {
-			return nil, fmt.Errorf("the key for %s has %d bytes instead of %d", f.name, len(f.key), KeySize)
-		}
-		files = append(files, keyFile{f.name, []byte(base64.StdEncoding.EncodeToString(f.key) + "\n")})
+	for _, f := range k.secrets() {
+		files = append(files, keyFile{f.name, []byte(base64.StdEncoding.EncodeToString(*f.key) + "\n")})
 	}
 	return files, nil
+}
+
+// secret is one of the symmetric keys of a set, with the file that it lies in.
+type secret struct {
+	name string
+	key  *[]byte
+}
+
+func (k *Keys) secrets() []secret {
+	return []secret{{busKeyFile, &k.Bus}, {sealingKeyFile, &k.Sealing}, {pepperKeyFile, &k.Pepper}}
 }
 
 // writeNew makes a file with mode 0600 and forces it to disk. It refuses one that exists.

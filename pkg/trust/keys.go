@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // KeySize is the length in bytes of the bus key, the sealing key and the pepper.
@@ -23,8 +24,9 @@ const KeySize = 32
 // during a rotation, one more.
 const MaxTrusted = 2
 
-// Keys are the secrets of an installation, as one process has them. They are
-// read-only after loading and safe for concurrent use.
+// Keys are the secrets of an installation, as one process has them. The fields are
+// read-only after loading; what VerifyFollowing learns of newer signing keys counts
+// in all methods beside them. Safe for concurrent use.
 type Keys struct {
 	// Signing makes signatures. Dashboards have it; nodes do not (nil).
 	Signing ed25519.PrivateKey
@@ -39,7 +41,11 @@ type Keys struct {
 	// Pepper is the key of the hashes of callers' keys; it is never rotated. 32 bytes.
 	Pepper []byte
 
-	hashers sync.Pool // of *hasher, keyed by Pepper
+	chain     []link                  // how Trusted came about; see succession.go
+	dir       string                  // where the set was loaded from; "" is nowhere
+	live      atomic.Pointer[signers] // what was followed since then; nil: nothing
+	following sync.Mutex
+	hashers   sync.Pool // of *hasher, keyed by Pepper
 }
 
 // Generate makes a new dashboard set from the system's random source.
@@ -60,7 +66,7 @@ func Generate() (*Keys, error) {
 
 // Node returns the set that a node gets: everything but the signing key.
 func (k *Keys) Node() *Keys {
-	return &Keys{Trusted: k.Trusted, Bus: k.Bus, Sealing: k.Sealing, Pepper: k.Pepper}
+	return &Keys{Trusted: k.now().trusted, Bus: k.Bus, Sealing: k.Sealing, Pepper: k.Pepper}
 }
 
 // keyID names a public key: the first 8 bytes of its SHA-256.

@@ -182,7 +182,7 @@ func TestNodeSetIsReplacedAndHasNoSigningKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Signing != nil || fmt.Sprint(got) != fmt.Sprint(second.Node()) {
+	if got.Signing != nil || got.Fingerprint() != second.Fingerprint() {
 		t.Error("the node set is not the second one")
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 4 {
@@ -288,5 +288,99 @@ func BenchmarkHashKey(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		k.HashKey("slc_0123456789abcdefghijABCDEFGHIJ01abcdef")
+	}
+}
+
+func TestSetsTravelWhole(t *testing.T) {
+	k, err := Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, set := range map[string]*Keys{"dashboard": k, "node": k.Node()} {
+		text, err := set.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Unmarshal(text)
+		if err != nil || got.Fingerprint() != k.Fingerprint() || (got.Signing != nil) != (name == "dashboard") {
+			t.Errorf("%s: %+v %v", name, got, err)
+		}
+		if got.Signing != nil && !got.Signing.Equal(k.Signing) {
+			t.Error("another signing key")
+		}
+		for i := range text { // what is cut off is never taken for a set
+			if _, err := Unmarshal(text[:i]); err == nil {
+				t.Fatalf("%s: the first %d of %d bytes are a set", name, i, len(text))
+			}
+		}
+	}
+	other, err := Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Keys){
+		"no public key":          func(x *Keys) { x.Trusted = nil },
+		"three public keys":      func(x *Keys) { x.Trusted = append(x.Trusted, other.Trusted[0], other.Trusted[0]) },
+		"a short public key":     func(x *Keys) { x.Trusted = append(x.Trusted[:0:0], x.Trusted[0][:31]) },
+		"a foreign signing key":  func(x *Keys) { x.Signing = other.Signing },
+		"a short bus key":        func(x *Keys) { x.Bus = x.Bus[:31] },
+		"no pepper":              func(x *Keys) { x.Pepper = nil },
+		"another sealing length": func(x *Keys) { x.Sealing = make([]byte, 33) },
+	} {
+		x := &Keys{Signing: k.Signing, Trusted: k.Trusted, Bus: k.Bus, Sealing: k.Sealing, Pepper: k.Pepper}
+		change(x)
+		if _, err := x.Marshal(); err == nil {
+			t.Errorf("a set with %s travels", name)
+		}
+		if err := x.SaveReplacing(t.TempDir()); err == nil {
+			t.Errorf("a set with %s is saved", name)
+		}
+	}
+}
+
+func TestFingerprintsTellSetsApart(t *testing.T) {
+	k, err := Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Keys){
+		"trusted": func(x *Keys) { x.Trusted = append(x.Trusted, make([]byte, 32)) },
+		"bus":     func(x *Keys) { x.Bus = make([]byte, KeySize) },
+		"sealing": func(x *Keys) { x.Sealing = make([]byte, KeySize) },
+		"pepper":  func(x *Keys) { x.Pepper = make([]byte, KeySize) },
+	} {
+		x := k.Node()
+		if x.Fingerprint() != k.Fingerprint() {
+			t.Error("a node has another fingerprint than its dashboard")
+		}
+		if change(x); x.Fingerprint() == k.Fingerprint() {
+			t.Errorf("another %s has the same fingerprint", name)
+		}
+	}
+}
+
+func TestPresentListsKeyFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	if there, err := Present(dir); err != nil || there != nil {
+		t.Errorf("%v %v", there, err)
+	}
+	k, err := Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Node().SaveReplacing(dir); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := Present(dir); err != nil || len(there) != 4 {
+		t.Errorf("%v %v", there, err)
+	}
+	if err := k.SaveReplacing(dir); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := Present(dir); err != nil || len(there) != 5 {
+		t.Errorf("%v %v", there, err)
+	}
+	if got, err := LoadDashboard(dir); err != nil || !got.Signing.Equal(k.Signing) {
+		t.Errorf("%v %v", got, err)
 	}
 }

@@ -26,13 +26,24 @@ Commands (none: serve):
     --replace                also where there is something already
     --check                  only read the whole file and say what is in it
     --json                   print the outcome as JSON
+  node-token SERVICE
+                 print the command that a new gateway, pump or dashboard joins with: it
+                 works once
+    --name NAME              of the node, for people
+    --ttl DURATION           how long it works; default 1h
+  join TOKEN     take the platform's keys, and where Redis is, with a token of another
+                 dashboard's node-token dashboard
+    --force                  replace other keys that are there
+  rotate signing sign with a new key, while everything runs; the old one still counts
+    --finish                 end that; gateways that were away follow all the same
 `
 
 // flags are those of the commands; all others are settings.
 type flags struct {
 	adminLogin, adminPassword string
 	json                      bool
-	role                      string
+	role, name                string
+	force, finish             bool
 	ttl                       time.Duration
 	passphraseFile            string
 	replace, check            bool
@@ -41,12 +52,14 @@ type flags struct {
 
 // splitFlags takes the commands' own flags out of the arguments.
 func splitFlags(args []string) (own flags, rest []string, err error) {
-	own = flags{adminLogin: "admin", role: "operator", ttl: 24 * time.Hour}
+	own = flags{adminLogin: "admin", role: "operator"}
 	texts := map[string]*string{
 		"--admin-login": &own.adminLogin, "--admin-password": &own.adminPassword, "--role": &own.role, "--ttl": new(string),
-		"--passphrase-file": &own.passphraseFile,
+		"--name": &own.name, "--passphrase-file": &own.passphraseFile,
 	}
-	switches := map[string]*bool{"--json": &own.json, "--replace": &own.replace, "--check": &own.check}
+	switches := map[string]*bool{
+		"--json": &own.json, "--force": &own.force, "--finish": &own.finish, "--replace": &own.replace, "--check": &own.check,
+	}
 	for i := 0; i < len(args); i++ {
 		if args[i] == "--" {
 			return own, append(rest, args[i:]...), nil
@@ -82,7 +95,7 @@ func splitFlags(args []string) (own flags, rest []string, err error) {
 // command returns the command, "" to serve, after looking whether words and flags
 // belong to it.
 func (f flags) command(words []string) (string, error) {
-	command := ""
+	command, services := "", []string{"gateway", "pump", "dashboard"}
 	if len(words) > 0 {
 		command = words[0]
 	}
@@ -97,14 +110,26 @@ func (f flags) command(words []string) (string, error) {
 		allowed = []string{"--passphrase-file", "--json"}
 	case command == "restore" && len(words) == 2:
 		allowed = []string{"--passphrase-file", "--replace", "--check", "--json"}
+	case command == "node-token" && len(words) == 2 && slices.Contains(services, words[1]):
+		allowed = []string{"--name", "--ttl"}
+	case command == "join" && len(words) == 2:
+		allowed = []string{"--force"}
+	case command == "rotate" && len(words) == 2 && words[1] == "signing":
+		allowed = []string{"--finish"}
 	case command == "init":
 		return "", fmt.Errorf("init takes no %q", words[1])
 	case command == "backup" || command == "restore":
 		return "", fmt.Errorf("%s takes one file: sluice-dashboard %s FILE [--passphrase-file FILE]", command, command)
 	case command == "token":
 		return "", fmt.Errorf("token takes one name: sluice-dashboard token NAME [--role operator] [--ttl 24h]")
+	case command == "node-token":
+		return "", fmt.Errorf("node-token takes one service: sluice-dashboard node-token gateway|pump|dashboard [--name NAME] [--ttl 1h]")
+	case command == "join":
+		return "", fmt.Errorf("join takes one token: sluice-dashboard join TOKEN [--force]")
+	case command == "rotate":
+		return "", fmt.Errorf("rotate takes one key: sluice-dashboard rotate signing [--finish]; the others cannot be rotated")
 	default:
-		return "", fmt.Errorf("there is no command %q; use init, token, backup, restore, or none to serve", command)
+		return "", fmt.Errorf("there is no command %q; use init, token, backup, restore, node-token, join, rotate, or none to serve", command)
 	}
 	for _, name := range f.given {
 		if !slices.Contains(allowed, name) {
@@ -112,4 +137,12 @@ func (f flags) command(words []string) (string, error) {
 		}
 	}
 	return command, nil
+}
+
+// within is the value of --ttl, or the default of the command.
+func (f flags) within(otherwise time.Duration) time.Duration {
+	if slices.Contains(f.given, "--ttl") {
+		return f.ttl
+	}
+	return otherwise
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCommandLines(t *testing.T) {
@@ -19,6 +20,20 @@ func TestCommandLines(t *testing.T) {
 		{"token", "token takes one name"},
 		{"token ci --ttl soon", `"soon" is not a duration`},
 		{"token ci --json", "--json does not belong here"},
+		{"node-token gateway", "node-token gateway  1h0m0s"},
+		{"node-token pump --name p1 --ttl=2h", "node-token pump p1 2h0m0s"},
+		{"node-token broker", "node-token takes one service"},
+		{"node-token", "node-token takes one service"},
+		{"node-token gateway --role viewer", "--role does not belong here"},
+		{"rotate signing", "rotate false"},
+		{"rotate signing --finish", "rotate true"},
+		{"rotate pepper", "rotate takes one key"},
+		{"rotate", "rotate takes one key"},
+		{"join slj_x", "join slj_x false"},
+		{"join --force slj_x", "join slj_x true"},
+		{"join", "join takes one token"},
+		{"token ci --force", "--force does not belong here"},
+		{"token ci --ttl 0", "token ci operator 0s"},
 		{"--role viewer", "--role does not belong here"},
 		{"backup all.bak --passphrase-file p --json", "backup all.bak p json"},
 		{"backup", "backup takes one file"},
@@ -71,7 +86,13 @@ func parsed(args []string) string {
 			}
 		}
 	case "token":
-		said = fmt.Sprint("token ", words[1], " ", own.role, " ", own.ttl)
+		said = fmt.Sprint("token ", words[1], " ", own.role, " ", own.within(24*time.Hour))
+	case "node-token":
+		said = fmt.Sprint("node-token ", words[1], " ", own.name, " ", own.within(time.Hour))
+	case "rotate":
+		said = fmt.Sprint("rotate ", own.finish)
+	case "join":
+		said = fmt.Sprint("join ", words[1], " ", own.force)
 	}
 	return strings.TrimSpace(said + " " + strings.Join(settings, " "))
 }

@@ -8,10 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/sluice-gateway/sluice/dashboard/app"
 	"github.com/sluice-gateway/sluice/dashboard/people"
+	"github.com/sluice-gateway/sluice/pkg/bus"
 	"github.com/sluice-gateway/sluice/pkg/config"
+	"github.com/sluice-gateway/sluice/pkg/join"
 	"github.com/sluice-gateway/sluice/pkg/logs"
 )
 
@@ -31,7 +34,8 @@ func start(args []string, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	c, words, err := config.Load(app.Default(), config.Options{Service: "dashboard", Args: rest, Environ: os.Environ(), Stdout: os.Stdout})
+	settings := config.Options{Service: "dashboard", Args: rest, Environ: os.Environ(), Stdout: os.Stdout}
+	c, words, err := config.Load(app.Default(), settings)
 	if err != nil {
 		return err
 	}
@@ -44,7 +48,7 @@ func start(args []string, getenv func(string) string) error {
 	case "init":
 		return initialise(ctx, c, own, getenv)
 	case "token":
-		secret, err := app.Token(ctx, c, app.NewToken{Name: words[1], Role: people.Role(own.role), TTL: own.ttl})
+		secret, err := app.Token(ctx, c, app.NewToken{Name: words[1], Role: people.Role(own.role), TTL: own.within(24 * time.Hour)})
 		if err == nil {
 			fmt.Println(secret)
 		}
@@ -53,6 +57,12 @@ func start(args []string, getenv func(string) string) error {
 		return writeBackup(ctx, c, own, words[1], getenv)
 	case "restore":
 		return restore(ctx, c, own, words[1], getenv)
+	case "node-token":
+		return nodeToken(ctx, c, own, words[1])
+	case "rotate":
+		return app.RotateSigning(ctx, c, own.finish, os.Stdout)
+	case "join":
+		return app.Join(ctx, c, settings, join.Options{Token: words[1], Force: own.force, Out: os.Stdout})
 	}
 	log := logs.New(os.Stderr, c.Log)
 	a, err := app.New(ctx, c, log)
@@ -79,5 +89,19 @@ func initialise(ctx context.Context, c app.Config, own flags, getenv func(string
 		fmt.Printf(" with the one-time password in %s; it is changed at the first sign-in", made.PasswordFile)
 	}
 	fmt.Println(".")
+	return nil
+}
+
+// nodeToken prints one line, for a shell; what else there is to know goes to the
+// standard error.
+func nodeToken(ctx context.Context, c app.Config, own flags, service string) error {
+	line, notes, err := app.NodeToken(ctx, c, app.NewNode{Role: bus.JoinRole(service), Name: own.name, TTL: own.within(time.Hour)})
+	if err != nil {
+		return err
+	}
+	fmt.Println(line)
+	for _, n := range notes {
+		fmt.Fprintln(os.Stderr, "note:", n)
+	}
 	return nil
 }

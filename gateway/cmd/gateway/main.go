@@ -9,12 +9,15 @@ import (
 
 	"github.com/sluice-gateway/sluice/gateway/app"
 	"github.com/sluice-gateway/sluice/pkg/config"
+	"github.com/sluice-gateway/sluice/pkg/join"
 	"github.com/sluice-gateway/sluice/pkg/logs"
 )
 
 func main() {
 	switch err := start(); {
-	case err == nil, errors.Is(err, config.ErrHelp), errors.Is(err, config.ErrPrinted):
+	case err == nil, errors.Is(err, config.ErrPrinted):
+	case errors.Is(err, config.ErrHelp):
+		fmt.Print(commandsHelp)
 	default:
 		fmt.Fprintln(os.Stderr, "sluice-gateway:", err)
 		os.Exit(1)
@@ -22,15 +25,15 @@ func main() {
 }
 
 func start() error {
-	load := func() (app.Config, []string, error) {
-		return config.Load(app.Default(), config.Options{Service: "gateway", Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout})
-	}
+	force, rest := join.Flags(os.Args[1:])
+	settings := config.Options{Service: "gateway", Args: rest, Environ: os.Environ(), Stdout: os.Stdout}
+	load := func() (app.Config, []string, error) { return config.Load(app.Default(), settings) }
 	c, args, err := load()
 	if err != nil {
 		return err
 	}
 	if len(args) > 0 {
-		return fmt.Errorf("there is no command %q; run without one to serve", args[0])
+		return command(c, settings, args, force)
 	}
 	log := logs.New(os.Stderr, c.Log)
 	a, err := app.New(context.Background(), c, log)

@@ -8,13 +8,16 @@ import (
 	"os"
 
 	"github.com/sluice-gateway/sluice/pkg/config"
+	"github.com/sluice-gateway/sluice/pkg/join"
 	"github.com/sluice-gateway/sluice/pkg/logs"
 	"github.com/sluice-gateway/sluice/pump/app"
 )
 
 func main() {
 	switch err := start(); {
-	case err == nil, errors.Is(err, config.ErrHelp), errors.Is(err, config.ErrPrinted):
+	case err == nil, errors.Is(err, config.ErrPrinted):
+	case errors.Is(err, config.ErrHelp):
+		fmt.Print(commandsHelp)
 	default:
 		fmt.Fprintln(os.Stderr, "sluice-pump:", err)
 		os.Exit(1)
@@ -22,12 +25,14 @@ func main() {
 }
 
 func start() error {
-	c, args, err := config.Load(app.Default(), config.Options{Service: "pump", Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout})
+	force, rest := join.Flags(os.Args[1:])
+	settings := config.Options{Service: "pump", Args: rest, Environ: os.Environ(), Stdout: os.Stdout}
+	c, args, err := config.Load(app.Default(), settings)
 	if err != nil {
 		return err
 	}
 	if len(args) > 0 {
-		return fmt.Errorf("there is no command %q; run without one to serve", args[0])
+		return command(c, settings, args, force)
 	}
 	log := logs.New(os.Stderr, c.Log)
 	a, err := app.New(context.Background(), c, log)

@@ -6,7 +6,7 @@ import { errors } from '../i18n/en/errors'
 const page = readFileSync(join(import.meta.dirname, '../../../pkg/fault/CODES.md'), 'utf8')
 
 /** Those that only services tell each other, their logs and callers of a gateway. */
-const inner = (by: string) => by.split(', ').every((p) => /^(pkg\/(fleet|publish|keyring|bus)|gateway\/.+)$/.test(p))
+const inner = (by: string) => by.split(', ').every((p) => /^(pkg\/(fleet|publish|keyring|bus|join)|gateway\/.+)$/.test(p))
 const shown = /^(bus\.(busy|failed|no_receiver|stale|timeout|too_large|unavailable|unknown_command)|probe\.invalid|run\.invalid)$/
 
 /** Said by the page of requests in words of its own; met by programs alone; explained by nothing but a log. */

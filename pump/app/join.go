@@ -1,0 +1,35 @@
+package app
+
+import (
+	"context"
+
+	"github.com/sluice-gateway/sluice/pkg/bus"
+	"github.com/sluice-gateway/sluice/pkg/config"
+	"github.com/sluice-gateway/sluice/pkg/join"
+	"github.com/sluice-gateway/sluice/pkg/redisdb"
+)
+
+// Join takes the platform's keys with o.Token and puts them where a pump with
+// the configuration c, which was loaded with settings, reads them; see join.Run. Of o
+// the token, Force and Out are needed.
+func Join(ctx context.Context, c Config, settings config.Options, o join.Options) (err error) {
+	if o.File, err = config.File(Default(), settings); err != nil {
+		return err
+	}
+	o.Role, o.Data, o.Keys, o.Redis = bus.JoinPump, c.Data, c.trustDir(), c.Redis
+	o.Named, o.Name = true, c.Name
+	o.Overlay = func(r redisdb.Config) (redisdb.Config, error) {
+		d := Default()
+		d.Redis = r
+		c, _, err := config.Load(d, settings)
+		return c.Redis, err
+	}
+	o.Open = func(r redisdb.Config) (join.Desk, error) {
+		rdb, err := redisdb.Open(r)
+		if err != nil {
+			return nil, err
+		}
+		return bus.NewHandover(rdb), nil
+	}
+	return join.Run(ctx, o)
+}
