@@ -7,20 +7,16 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/pkg/fleet"
-	"github.com/sluice-gateway/sluice/pkg/redisdb"
 )
 
-// Fleet is the check of the other nodes: that their beats can be believed, that they
-// are of the same minor version, and which are not well. list and stats are those of a
-// fleet.Reader.
-func Fleet(r *Redis, version string, list func(context.Context) ([]fleet.Beat, error), stats func() fleet.Stats) Check {
-	return r.Needs("fleet", func(ctx context.Context, _ redisdb.Facts) Finding {
-		nodes, err := list(ctx)
-		if err != nil {
-			return Failure("see the check of redis, and which commands its user may use", "The nodes cannot be listed: %v.", err)
-		}
-		return judgeFleet(version, nodes, stats())
-	})
+// Fleet looks at the other nodes: whether their beats can be believed, are of the same
+// minor version, and which are not well.
+func Fleet(ctx context.Context, version string, r *fleet.Reader) Finding {
+	nodes, err := r.List(ctx)
+	if err != nil {
+		return Failure("see the check of redis, and which commands its user may use", "The nodes cannot be listed: %v.", err)
+	}
+	return judgeFleet(version, nodes, r.Stats())
 }
 
 func judgeFleet(version string, nodes []fleet.Beat, s fleet.Stats) Finding {

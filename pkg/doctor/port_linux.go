@@ -3,6 +3,7 @@ package doctor
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"net"
@@ -37,7 +38,7 @@ func bindable(ctx context.Context, address string) error {
 	}
 	if family == syscall.AF_INET6 {
 		only := 1
-		if len(a.IP) == 0 {
+		if len(a.IP) == 0 || a.IP.IsUnspecified() {
 			only = 0
 		}
 		if err := syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, syscall.IPV6_V6ONLY, only); err != nil {
@@ -141,8 +142,8 @@ func listening(table string, port uint16) (found []socket) {
 		if err1 != nil || err2 != nil || uint16(n) != port || len(raw)%4 != 0 {
 			continue
 		}
-		for i := 0; i < len(raw); i += 4 { // words in the order of the machine, which is little-endian
-			slices.Reverse(raw[i : i+4])
+		for i := 0; i < len(raw); i += 4 { // printed as words of the machine
+			binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
 		}
 		found = append(found, socket{raw, w[9]})
 	}

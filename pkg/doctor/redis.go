@@ -7,7 +7,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/redisdb"
@@ -30,45 +29,20 @@ const oldestMajor, oldestMinor = 6, 2
 // Redis is what several checks want of one Redis: it is asked once for all of them.
 type Redis struct {
 	at    string
-	start sync.Once
-	done  chan struct{}
-	ask   func(context.Context) (redisdb.Facts, error)
-	facts redisdb.Facts
-	err   error
+	facts *Shared[redisdb.Facts]
 }
 
 // NewRedis makes the checks of a Redis. at are its addresses; ask is redisdb.Examine
 // with a client. A client that could not even be made is an ask that returns its error.
 func NewRedis(at []string, ask func(context.Context) (redisdb.Facts, error)) *Redis {
-	return &Redis{at: strings.Join(at, ", "), ask: ask, done: make(chan struct{})}
-}
-
-// known waits for the facts. The first to want them asks; they are asked for under the
-// deadline of Redis alone, since the first check's end is not the others'.
-func (r *Redis) known(ctx context.Context) (redisdb.Facts, error) {
-	r.start.Do(func() {
-		go func() {
-			defer close(r.done)
-			within, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisWithin)
-			defer cancel()
-			r.facts, r.err = r.ask(within)
-		}()
-	})
-	select {
-	case <-r.done:
-		return r.facts, r.err
-	case <-time.After(redisWithin + time.Second):
-		return redisdb.Facts{}, context.DeadlineExceeded
-	case <-ctx.Done():
-		return redisdb.Facts{}, ctx.Err()
-	}
+	return &Redis{strings.Join(at, ", "), Share(redisWithin, ask)}
 }
 
 // Needs makes a check of something in Redis: while Redis does not answer it says that,
 // once for all of them a warning, since Redis has a check of its own.
 func (r *Redis) Needs(name string, run func(ctx context.Context, f redisdb.Facts) Finding) Check {
 	return Check{Name: name, Run: func(ctx context.Context) Finding {
-		f, err := r.known(ctx)
+		f, err := r.facts.Get(ctx)
 		if err != nil {
 			return Warning("mend redis first", "It could not be looked at, because Redis does not answer.")
 		}
@@ -88,7 +62,7 @@ func (r *Redis) Checks() []Check {
 }
 
 func (r *Redis) reachable(ctx context.Context) Finding {
-	f, err := r.known(ctx)
+	f, err := r.facts.Get(ctx)
 	if err != nil {
 		said, mend := whyNoRedis(err)
 		return Failure(mend, "Redis at %s (redis.addresses) %s.", r.at, said)

@@ -8,39 +8,36 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/publish"
-	"github.com/sluice-gateway/sluice/pkg/redisdb"
 )
 
-// Root is the check of what is published for a group: that it is signed by a key that
-// is trusted here, and not older than have, which the service already had (zero:
-// nothing). read is publish.Reader.Root.
-func Root(r *Redis, group string, have publish.Head, read func(context.Context) (*publish.Root, publish.Envelope, error)) Check {
-	return r.Needs("published", func(ctx context.Context, _ redisdb.Facts) Finding {
-		root, _, err := read(ctx)
-		if err != nil {
-			return whyNoRoot(group, err)
-		}
-		head := root.Head()
-		said := fmt.Sprintf("Generation %d (epoch %d, of %s) is published for the group %s, signed by a key that is trusted here",
-			head.Generation, head.Epoch, root.IssuedAt.UTC().Format(time.RFC3339), group)
-		switch err := publish.Newer(have, head); {
-		case errors.Is(err, publish.ErrReplayed):
-			return Failure("start a dashboard, which publishes its newest revision again within seconds; if its store is old too, restore a newer backup of it",
-				"%s, but it is older than generation %d (epoch %d), which this node already has on its disk: Redis was put back to an older copy. The node serves what it has.", said, have.Generation, have.Epoch)
-		case errors.Is(err, publish.ErrDiverged):
-			return Failure("publish a new revision, by any change; and find out whether two dashboards have stores of their own on this Redis",
-				"%s, but this node has another generation of the same number on its disk. The node serves what it has.", said)
-		case have == publish.Head{}:
-			return Well("%s; this node has none on its disk yet.", said)
-		case have != head:
-			return Well("%s; this node has generation %d on its disk, and takes the newer one.", said, have.Generation)
-		}
-		return Well("%s, and is what this node has on its disk.", said)
-	})
+// Root looks at what is published for a node's group: whether it is signed by a key
+// that is trusted here, and not older than have, which the node already had (zero:
+// nothing).
+func Root(ctx context.Context, group string, have publish.Head, r *publish.Reader) Finding {
+	root, _, err := r.Root(ctx)
+	if err != nil {
+		return NoRoot(group, err)
+	}
+	head := root.Head()
+	said := fmt.Sprintf("Generation %d (epoch %d, of %s) is published for the group %s, signed by a key that is trusted here",
+		head.Generation, head.Epoch, root.IssuedAt.UTC().Format(time.RFC3339), group)
+	switch err := publish.Newer(have, head); {
+	case errors.Is(err, publish.ErrReplayed):
+		return Failure("start a dashboard, which publishes its newest revision again within seconds; if its store is old too, restore a newer backup of it",
+			"%s, but it is older than generation %d (epoch %d), which this node already has on its disk: Redis was put back to an older copy. The node serves what it has.", said, have.Generation, have.Epoch)
+	case errors.Is(err, publish.ErrDiverged):
+		return Failure("publish a new revision, by any change; and find out whether two dashboards have stores of their own on this Redis",
+			"%s, but this node has another generation of the same number on its disk. The node serves what it has.", said)
+	case have == publish.Head{}:
+		return Well("%s; this node has none on its disk yet.", said)
+	case have != head:
+		return Well("%s; this node has generation %d on its disk, and takes the newer one.", said, have.Generation)
+	}
+	return Well("%s, and is what this node has on its disk.", said)
 }
 
-// whyNoRoot says what an error of publish.Reader.Root means.
-func whyNoRoot(group string, err error) Finding {
+// NoRoot is the finding for an error of publish.Reader.Root.
+func NoRoot(group string, err error) Finding {
 	switch {
 	case errors.Is(err, publish.ErrNone):
 		return Warning("start a dashboard, and see that an API names this group; if there was something before, Redis came back empty, and the dashboard fills it within seconds",
