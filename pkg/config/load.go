@@ -100,6 +100,7 @@ func newLoader(root reflect.Value, o Options) (*loader, error) {
 }
 
 func (l *loader) load() ([]string, error) {
+	l.tell(func(s *Sources) { *s = Sources{} })
 	if err := l.parseFlags(); err != nil {
 		return nil, err
 	}

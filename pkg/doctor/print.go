@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/sluice-gateway/sluice/pkg/config"
 )
 
 // ErrFailed is returned by Run after a report with a failure was printed: the process
@@ -30,6 +32,25 @@ func TakeJSON(args []string) (rest []string, there bool) {
 	}
 	rest = slices.DeleteFunc(slices.Clone(args[:end]), func(a string) bool { return a == "--json" })
 	return append(rest, args[end:]...), len(rest) < end
+}
+
+// Asked tells whether a command line, as config.Load understood it, is the command
+// doctor; err is what Load returned. It is not where --help was asked for.
+func Asked(from config.Sources, err error) bool {
+	return slices.Equal(from.Words, []string{"doctor"}) && !errors.Is(err, config.ErrHelp) && !errors.Is(err, config.ErrPrinted)
+}
+
+// Command is the command doctor of a service: the check of its configuration and, where
+// that is valid (loaded, the error of config.Load, is nil), those of checks, whose
+// second result is called at the end. It returns what Run does.
+func Command(ctx context.Context, out io.Writer, o Options, from config.Sources, loaded error, checks func() ([]Check, func())) error {
+	all := []Check{Configuration(from, loaded)}
+	if loaded == nil {
+		more, end := checks()
+		defer end()
+		all = append(all, more...)
+	}
+	return Run(ctx, out, o, all)
 }
 
 // Run examines, prints the report, and returns ErrFailed if a check failed.

@@ -18,6 +18,9 @@ Commands (none: serve):
   token NAME     print the secret of a new API token
     --role ROLE              viewer, operator or admin; default operator
     --ttl DURATION           how long it works; default 24h, 0 is without end
+  doctor         look at everything that the dashboard needs, and say what is wrong and
+                 what to do; exit status 1 if something keeps it from its work
+    --json                   print the findings as JSON
 `
 
 // flags are those of the commands; all others are settings.
@@ -78,12 +81,16 @@ func (f flags) check(words []string) (string, error) {
 		allowed = []string{"--admin-login", "--admin-password", "--json"}
 	case command == "token" && len(words) == 2:
 		allowed = []string{"--role", "--ttl"}
+	case command == "doctor" && len(words) == 1:
+		allowed = []string{"--json"}
+	case command == "doctor":
+		return "", fmt.Errorf("doctor takes no %q", words[1])
 	case command == "init":
 		return "", fmt.Errorf("init takes no %q", words[1])
 	case command == "token":
 		return "", fmt.Errorf("token takes one name: sluice-dashboard token NAME [--role operator] [--ttl 24h]")
 	default:
-		return "", fmt.Errorf("there is no command %q; use init, token, or none to serve", command)
+		return "", fmt.Errorf("there is no command %q; use init, token, doctor, or none to serve", command)
 	}
 	for _, name := range f.given {
 		if !slices.Contains(allowed, name) {

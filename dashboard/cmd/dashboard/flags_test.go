@@ -19,6 +19,9 @@ func TestCommandLines(t *testing.T) {
 		{"token", "token takes one name"},
 		{"token ci --ttl soon", `"soon" is not a duration`},
 		{"token ci --json", "--json does not belong here"},
+		{"doctor --json --data d", "doctor json --data d"},
+		{"doctor now", `doctor takes no "now"`},
+		{"doctor --ttl 1h", "--ttl does not belong here"},
 		{"--role viewer", "--role does not belong here"},
 		{"int", `there is no command "int"`},
 	} {
@@ -56,6 +59,11 @@ func parsed(args []string) string {
 			said += " json"
 		}
 		said += " " + own.adminLogin
+	case "doctor":
+		said = "doctor"
+		if own.json {
+			said += " json"
+		}
 	case "token":
 		said = fmt.Sprint("token ", words[1], " ", own.role, " ", own.ttl)
 	}

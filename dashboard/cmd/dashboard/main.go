@@ -11,7 +11,9 @@ import (
 
 	"github.com/sluice-gateway/sluice/dashboard/app"
 	"github.com/sluice-gateway/sluice/dashboard/people"
+	"github.com/sluice-gateway/sluice/pkg/buildinfo"
 	"github.com/sluice-gateway/sluice/pkg/config"
+	"github.com/sluice-gateway/sluice/pkg/doctor"
 	"github.com/sluice-gateway/sluice/pkg/logs"
 )
 
@@ -20,6 +22,8 @@ func main() {
 	case err == nil, errors.Is(err, config.ErrPrinted):
 	case errors.Is(err, config.ErrHelp):
 		fmt.Print(commandsHelp)
+	case errors.Is(err, doctor.ErrFailed): // the report says it
+		os.Exit(1)
 	default:
 		fmt.Fprintln(os.Stderr, "sluice-dashboard:", err)
 		os.Exit(1)
@@ -31,9 +35,14 @@ func start(args []string, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	c, words, err := config.Load(app.Default(), config.Options{Service: "dashboard", Args: rest, Environ: os.Environ(), Stdout: os.Stdout})
-	if err != nil {
-		return err
+	var from config.Sources
+	c, words, loaded := config.Load(app.Default(), config.Options{Service: "dashboard", Args: rest, Environ: os.Environ(), Stdout: os.Stdout, Sources: &from})
+	asked := doctor.Asked(from, loaded)
+	if loaded != nil && !asked {
+		return loaded
+	}
+	if asked {
+		words = from.Words
 	}
 	command, err := own.check(words)
 	if err != nil {
@@ -41,6 +50,9 @@ func start(args []string, getenv func(string) string) error {
 	}
 	ctx := context.Background()
 	switch command {
+	case "doctor":
+		o := doctor.Options{Service: "dashboard", Version: buildinfo.Version(), JSON: own.json}
+		return doctor.Command(ctx, os.Stdout, o, from, loaded, func() ([]doctor.Check, func()) { return app.Doctor(c) })
 	case "init":
 		return initialise(ctx, c, own, getenv)
 	case "token":
