@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -31,6 +32,9 @@ func NewKeys(dir string, load func(dir string) (*trust.Keys, error)) *Keys {
 func (k *Keys) Check() Check {
 	return Check{Name: "keys", Run: func(ctx context.Context) Finding {
 		keys, err := k.keys.Get(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return Failure("find out what hangs: the disk, or the server of a network folder", "The key files in %s could not be read within %s.", k.dir, k.keys.within)
+		}
 		if err != nil {
 			found, mend, ok := strings.Cut(err.Error(), "; ")
 			if !ok {

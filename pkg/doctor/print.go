@@ -97,6 +97,6 @@ func (r Report) Text() string {
 			fmt.Fprintf(&b, "%sDo: %s\n", indent, strings.ReplaceAll(c.Mend, "\n", "\n"+indent))
 		}
 	}
-	fmt.Fprintf(&b, "\n%d checks: %d ok, %d to look at (warn), %d failed.\n", len(r.Checks), count[OK], count[Warn], count[Fail])
+	fmt.Fprintf(&b, "\n%s: %d ok, %d to look at (warn), %d failed.\n", plural(len(r.Checks), "check"), count[OK], count[Warn], count[Fail])
 	return b.String()
 }

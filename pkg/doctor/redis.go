@@ -89,8 +89,8 @@ func whyNoRedis(err error) (said, mend string) {
 	case strings.Contains(text, "connection refused"):
 		return "refuses connections: nothing listens there", "start Redis, " + address
 	case errors.Is(err, context.DeadlineExceeded), strings.Contains(text, "i/o timeout"):
-		return fmt.Sprintf("does not answer within %s: it hangs, is overloaded, or a firewall drops what is sent to it", redisWithin),
-			"look at the machine of Redis and the network to it; redis-cli -h HOST -p PORT ping shows the same"
+		return "does not answer in time: it hangs, is overloaded, or a firewall drops what is sent to it",
+			"look at the machine of Redis and the network to it (redis-cli -h HOST -p PORT ping shows the same), and see that redis.tls.enabled is what it speaks"
 	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "WRONGPASS"), strings.Contains(text, "invalid password"), strings.Contains(text, "invalid username-password"):
 		return "answers, but refuses the user or the password", "correct redis.username and redis.password"
 	case strings.Contains(text, "NOPERM"):
@@ -116,7 +116,7 @@ func version(_ context.Context, f redisdb.Facts) Finding {
 	major, minor, ok := release(f.Version)
 	switch {
 	case !ok:
-		return Warning("", "Redis says that it is version %q, which cannot be judged; %d.%d is the oldest that works.", f.Version, oldestMajor, oldestMinor)
+		return Warning(fmt.Sprintf("see that it is %d.%d or newer", oldestMajor, oldestMinor), "Redis says that it is version %q, which cannot be judged.", f.Version)
 	case major < oldestMajor || major == oldestMajor && minor < oldestMinor:
 		return Failure("install a newer one", "Redis is version %s; %d.%d is the oldest that works.", f.Version, oldestMajor, oldestMinor)
 	}
