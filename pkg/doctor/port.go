@@ -17,7 +17,7 @@ import (
 )
 
 // askWithin is how long a service that holds a port may take to say what it is.
-const askWithin = 2 * time.Second
+const askWithin = 1500 * time.Millisecond
 
 // Port is an address that a service listens on.
 type Port struct {

@@ -19,10 +19,12 @@ func TestMain(m *testing.M) {
 	if address := os.Getenv("SLUICE_TEST_HOLD"); address != "" {
 		l, err := net.Listen("tcp", address)
 		fmt.Println(err)
+		go func() {
+			for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+				_ = c.Close()
+			}
+		}()
 		_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // until the test ends
-		if err == nil {
-			_ = l.Close()
-		}
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
