@@ -104,6 +104,9 @@ func lookAtStore(ctx context.Context, c Config, store *doctor.Shared[checkup.Fac
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return doctor.Failure("run sluice-dashboard init; or correct store.path, or restore a backup, if there was one", "The store, %s, is not there.", at)
+	case err != nil && mongodb && err != context.DeadlineExceeded: // what the driver says knows more than that it took too long
+		said, mend := doctor.WhyNoMongoDB(err, "mongodb.url")
+		return doctor.Failure(mend, "The store, %s, cannot be read: %s.", at, said)
 	case errors.Is(err, context.DeadlineExceeded):
 		mend := "find out what holds the file, and whether its disk answers: fuser -v " + c.storePath()
 		if mongodb {
@@ -111,11 +114,7 @@ func lookAtStore(ctx context.Context, c Config, store *doctor.Shared[checkup.Fac
 		}
 		return doctor.Failure(mend, "The store, %s, does not answer within %s.", at, storeWithin)
 	case err != nil:
-		mend := "see that the user of the service may read and write the file, and restore a backup if it is damaged"
-		if mongodb {
-			mend = "see that MongoDB runs, and that mongodb.url names it with the right user and password"
-		}
-		return doctor.Failure(mend, "The store, %s, cannot be read: %v.", at, err)
+		return doctor.Failure("see that the user of the service may read and write the file, and restore a backup if it is damaged", "The store, %s, cannot be read: %v.", at, err)
 	case f.TooOld != "":
 		return doctor.Failure("upgrade it", "The store, %s, is %s; %s is the oldest that works.", at, f.Server, f.TooOld)
 	}
@@ -169,6 +168,9 @@ func lookAtPublished(ctx context.Context, rdb redis.UniversalClient, keys *trust
 		case errors.Is(err, wire.ErrNone):
 			return doctor.Warning("start a dashboard; one that runs publishes within seconds, for each group that a gateway or an API names",
 				"Nothing is published in Redis for the group %s, and the store has revision %d.", group, f.Newest)
+		case errors.Is(err, wire.ErrKey):
+			return doctor.Failure("give all dashboards of this Redis one keys folder: move the wrong one away and join again, or copy it; if there is one dashboard only, its keys were made anew, so restore the old ones, or give every node the new signing.pub, after which a dashboard publishes again",
+				"What is published for the group %s is signed by a key that is not trusted here: another dashboard with keys of its own writes to this Redis, or this one had others before.", group)
 		case err != nil:
 			return doctor.NoRoot(group, err)
 		case root.Epoch > f.Epoch || root.Epoch == f.Epoch && root.Generation > f.Newest:

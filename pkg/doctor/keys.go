@@ -40,7 +40,7 @@ func (k *Keys) Check() Check {
 			if !ok {
 				mend = "restore the folder from a backup, or copy it from where the keys are right"
 			}
-			return Failure(mend, "The key files in %s cannot be used: %s.", k.dir, found)
+			return Failure(strings.TrimPrefix(mend, "run: "), "The key files in %s cannot be used: %s.", k.dir, found)
 		}
 		info, err := os.Stat(k.dir)
 		if err == nil && info.Mode().Perm()&0o022 != 0 {

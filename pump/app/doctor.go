@@ -151,7 +151,7 @@ func lookAtDead(ctx context.Context, rdb redis.UniversalClient, c Config) doctor
 	}
 	if letters > 0 {
 		return doctor.Warning(fmt.Sprintf("see what the sink refuses; the batches are in the streams that redis-cli xrange %s - + shows, one per shard, and the newest thousand of each stay", spool.DeadKey(0)),
-			"There are %d dead letters, batches or records that no sink could take; the newest is of %s.", letters, why)
+			"Of dead letters, batches or records that no sink could take, there are %d; the newest is of %s.", letters, why)
 	}
 	return doctor.Well("There are no dead letters.")
 }

@@ -46,8 +46,8 @@ func lookAtMongo(ctx context.Context, s Sink) doctor.Finding {
 		URL: s.MongoDB.URL, Database: cmp.Or(s.MongoDB.Database, mongo.DefaultDatabase), ServerSelectionTimeout: s.MongoDB.ServerSelectionTimeout,
 	})
 	if err != nil {
-		return doctor.Failure("see that MongoDB runs, and that mongodb.url of the sink names it with the right user and password; meanwhile the streams hold what fits streams.budget",
-			"MongoDB of the sink %s cannot be reached: %v.", s.Name, err)
+		said, mend := doctor.WhyNoMongoDB(err, "mongodb.url of the sink")
+		return doctor.Failure(mend+"; meanwhile the streams hold what fits streams.budget", "MongoDB of the sink %s cannot be reached: %s.", s.Name, said)
 	}
 	_ = disconnect(context.WithoutCancel(ctx)) // nothing was written
 	return doctor.Well("MongoDB of the sink %s answers; its records are in the database %s.", s.Name, db.Name())
