@@ -54,7 +54,10 @@ func TestDoctorBeforeTheFirstStartWhileItRunsAndAfterIt(t *testing.T) {
 		h, ready := r.health.Report()
 		return err == nil && len(list) == 1 && list[0].State == fleet.Current && ready && h.Status == "pass"
 	})
-	testenv.Eventually(t, 10*time.Second, func() bool { _, err := os.Stat(filepath.Join(b.config.Data, "last-good", "root.json")); return err == nil })
+	testenv.Eventually(t, 10*time.Second, func() bool {
+		_, err := os.Stat(filepath.Join(b.config.Data, "last-good", "root.json"))
+		return err == nil
+	})
 	if report := b.examine("doctor/running.txt"); report.Failed() {
 		t.Error("a gateway that is well was found ill")
 	}

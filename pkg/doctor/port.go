@@ -52,6 +52,7 @@ func (at Port) port() string {
 	return at.Address
 }
 
+// String is the address with the setting that it is from.
 func (at Port) String() string { return fmt.Sprintf("%s (%s)", at.Address, at.Setting) }
 
 func (p Ports) look(ctx context.Context, at Port) Finding {
