@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -154,7 +153,7 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 	}
 
 	roots := published.New(publish.NewReader(rdb, keys, me.Group))
-	a.source, err = lastgood.Wrap(roots, lastgood.Options{Dir: filepath.Join(a.c.Data, "last-good"), Keys: keys, Group: me.Group, Log: a.log})
+	a.source, err = lastgood.Wrap(roots, lastgood.Options{Dir: a.c.lastGoodDir(), Keys: keys, Group: me.Group, Log: a.log})
 	if err != nil {
 		return err
 	}

@@ -175,6 +175,8 @@ const minBudget = config.Size(1 << 20)
 
 func (c Config) spoolDir() string { return cmp.Or(c.Records.Dir, filepath.Join(c.Data, "spool")) }
 
+func (c Config) lastGoodDir() string { return filepath.Join(c.Data, "last-good") }
+
 func (c Config) trustDir() string { return cmp.Or(c.Trust.Dir, filepath.Join(c.Data, "keys")) }
 
 func (c Config) proxies() []netip.Prefix { return prefixes(c.TrustedProxies) }

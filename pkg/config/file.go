@@ -17,6 +17,7 @@ import (
 func (l *loader) file(env environ) map[string]*layered {
 	path, source, optional := l.filePath(env)
 	text, err := os.ReadFile(path)
+	l.tell(func(s *Sources) { s.File, s.Read = path, err == nil })
 	if err != nil {
 		if !optional || !errors.Is(err, fs.ErrNotExist) {
 			l.fail(path, source, "the file cannot be read: "+cause(err), "correct the path, or make it readable for the service's user")

@@ -36,6 +36,9 @@ type Options struct {
 	// DefaultFile is read if it exists and no other is named. Empty:
 	// /etc/sluice/<service>.yaml.
 	DefaultFile string
+	// Sources, if not nil, is told where settings were looked for, also when Load
+	// returns an error.
+	Sources *Sources
 }
 
 // Load returns the defaults overlaid with all that was set, and the arguments
@@ -97,9 +100,11 @@ func newLoader(root reflect.Value, o Options) (*loader, error) {
 }
 
 func (l *loader) load() ([]string, error) {
+	l.tell(func(s *Sources) { *s = Sources{} })
 	if err := l.parseFlags(); err != nil {
 		return nil, err
 	}
+	l.tell(func(s *Sources) { s.Words = l.flags.Args() })
 	switch {
 	case l.asked("help"):
 		l.help()
@@ -109,6 +114,7 @@ func (l *loader) load() ([]string, error) {
 		return nil, ErrPrinted
 	}
 	env := l.environment()
+	l.tellGiven(env)
 	if err := l.layer(l.file(env)); err != nil {
 		return nil, err
 	}

@@ -36,6 +36,9 @@ Commands (none: serve):
     --force                  replace other keys that are there
   rotate signing sign with a new key, while everything runs; the old one still counts
     --finish                 end that; gateways that were away follow all the same
+  doctor         look at everything that the dashboard needs, and say what is wrong and
+                 what to do; exit status 1 if something keeps it from its work
+    --json                   print the findings as JSON
 `
 
 // flags are those of the commands; all others are settings.
@@ -116,6 +119,10 @@ func (f flags) command(words []string) (string, error) {
 		allowed = []string{"--force"}
 	case command == "rotate" && len(words) == 2 && words[1] == "signing":
 		allowed = []string{"--finish"}
+	case command == "doctor" && len(words) == 1:
+		allowed = []string{"--json"}
+	case command == "doctor":
+		return "", fmt.Errorf("doctor takes no %q", words[1])
 	case command == "init":
 		return "", fmt.Errorf("init takes no %q", words[1])
 	case command == "backup" || command == "restore":
@@ -129,7 +136,7 @@ func (f flags) command(words []string) (string, error) {
 	case command == "rotate":
 		return "", fmt.Errorf("rotate takes one key: sluice-dashboard rotate signing [--finish]; the others cannot be rotated")
 	default:
-		return "", fmt.Errorf("there is no command %q; use init, token, backup, restore, node-token, join, rotate, or none to serve", command)
+		return "", fmt.Errorf("there is no command %q; use init, token, backup, restore, node-token, join, rotate, doctor, or none to serve", command)
 	}
 	for _, name := range f.given {
 		if !slices.Contains(allowed, name) {

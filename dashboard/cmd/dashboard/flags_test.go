@@ -34,6 +34,9 @@ func TestCommandLines(t *testing.T) {
 		{"join", "join takes one token"},
 		{"token ci --force", "--force does not belong here"},
 		{"token ci --ttl 0", "token ci operator 0s"},
+		{"doctor --json --data d", "doctor json --data d"},
+		{"doctor now", `doctor takes no "now"`},
+		{"doctor --ttl 1h", "--ttl does not belong here"},
 		{"--role viewer", "--role does not belong here"},
 		{"backup all.bak --passphrase-file p --json", "backup all.bak p json"},
 		{"backup", "backup takes one file"},
@@ -84,6 +87,11 @@ func parsed(args []string) string {
 			if on {
 				said += " " + name
 			}
+		}
+	case "doctor":
+		said = "doctor"
+		if own.json {
+			said += " json"
 		}
 	case "token":
 		said = fmt.Sprint("token ", words[1], " ", own.role, " ", own.within(24*time.Hour))

@@ -12,8 +12,10 @@ import (
 
 	"github.com/sluice-gateway/sluice/dashboard/app"
 	"github.com/sluice-gateway/sluice/dashboard/people"
+	"github.com/sluice-gateway/sluice/pkg/buildinfo"
 	"github.com/sluice-gateway/sluice/pkg/bus"
 	"github.com/sluice-gateway/sluice/pkg/config"
+	"github.com/sluice-gateway/sluice/pkg/doctor"
 	"github.com/sluice-gateway/sluice/pkg/join"
 	"github.com/sluice-gateway/sluice/pkg/logs"
 )
@@ -23,6 +25,8 @@ func main() {
 	case err == nil, errors.Is(err, config.ErrPrinted):
 	case errors.Is(err, config.ErrHelp):
 		fmt.Print(commandsHelp)
+	case errors.Is(err, doctor.ErrFailed): // the report says it
+		os.Exit(1)
 	default:
 		fmt.Fprintln(os.Stderr, "sluice-dashboard:", err)
 		os.Exit(1)
@@ -34,10 +38,15 @@ func start(args []string, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	settings := config.Options{Service: "dashboard", Args: rest, Environ: os.Environ(), Stdout: os.Stdout}
-	c, words, err := config.Load(app.Default(), settings)
-	if err != nil {
-		return err
+	var from config.Sources
+	settings := config.Options{Service: "dashboard", Args: rest, Environ: os.Environ(), Stdout: os.Stdout, Sources: &from}
+	c, words, loaded := config.Load(app.Default(), settings)
+	asked := doctor.Asked(from, loaded)
+	if loaded != nil && !asked {
+		return loaded
+	}
+	if asked {
+		words = from.Words
 	}
 	command, err := own.command(words)
 	if err != nil {
@@ -45,6 +54,9 @@ func start(args []string, getenv func(string) string) error {
 	}
 	ctx := context.Background()
 	switch command {
+	case "doctor":
+		o := doctor.Options{Service: "dashboard", Version: buildinfo.Version(), JSON: own.json}
+		return doctor.Command(ctx, os.Stdout, o, from, loaded, func() ([]doctor.Check, func()) { return app.Doctor(c) })
 	case "init":
 		return initialise(ctx, c, own, getenv)
 	case "token":
