@@ -38,18 +38,16 @@ func (w *walker) items(b, a *value, pairs []pair, keys [][]string, at place) {
 			w.add(Removed, at.item(i, i, called(item, keys, i)), item, nil)
 		}
 	}
-	stays := map[int]bool{}
-	if !b.list.set {
-		stays = rising(pairs)
-	}
+	ordered := !b.list.set || b.list.keys != nil // items that change are found by their places
+	stays := rising(pairs)
 	for i, item := range a.items {
 		old, had := from[i]
 		if !had {
 			w.add(Added, at.item(i, i, called(item, keys, i)), nil, item)
 			continue
 		}
-		here := at.item(old, i, called(item, keys, i))
-		if !b.list.set && !stays[i] {
+		here := at.item(old, i, called(b.items[old], keys, i))
+		if ordered && !stays[i] {
 			w.moved(here, b.items[old], old, i)
 		}
 		w.compare(b.items[old], item, here)
