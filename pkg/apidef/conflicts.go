@@ -42,6 +42,8 @@ type Index struct {
 	mu      sync.RWMutex
 	entries map[owner]*entry
 	roots   map[string]*place // by domain; "" is any host
+	below   *Index            // of a branch: what it shows beside its own
+	hidden  map[owner]bool    // of a branch: what it does not show of that
 }
 
 type owner struct{ org, id string }
@@ -98,6 +100,7 @@ func (x *Index) Put(org string, rev int64, d *Definition) {
 		x.remove(old)
 	}
 	x.entries[e.owner] = e
+	x.hide(e.owner)
 	for _, domain := range e.domains {
 		if x.roots[domain] == nil {
 			x.roots[domain] = &place{}
@@ -110,6 +113,7 @@ func (x *Index) Put(org string, rev int64, d *Definition) {
 func (x *Index) Delete(org, id string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.hide(owner{org, id})
 	if old := x.entries[owner{org, id}]; old != nil {
 		x.remove(old)
 	}
@@ -203,32 +207,39 @@ func (p *place) remove(e *entry, depth int) bool {
 func (x *Index) Conflicts(org string, d *Definition) []fault.Problem {
 	e := newEntry(org, d)
 	v := &findings{}
-	x.mu.RLock()
+	for _, layer := range x.layers() {
+		layer.mu.RLock()
+	}
 	shadows := map[*entry]string{} // by other: the domain
 	for _, domain := range e.domains {
-		root := x.roots[domain]
-		if root == nil {
-			continue
+		taken := false
+		for _, layer := range x.layers() {
+			root := layer.roots[domain]
+			if root == nil {
+				continue
+			}
+			taken = taken || v.taken(e, domain, root, x.hides)
+			s := search{e: e, domain: domain, found: shadows, hides: x.hides}
+			s.walk(root, 0, false)
 		}
-		v.taken(e, domain, root)
-		s := search{e: e, domain: domain, found: shadows}
-		s.walk(root, 0, false)
 	}
-	x.mu.RUnlock()
+	for _, layer := range x.layers() {
+		layer.mu.RUnlock()
+	}
 	v.shadows(e, shadows)
 	v.endpointShadows(d)
 	return v.problems
 }
 
-func (v *findings) taken(e *entry, domain string, root *place) {
+func (v *findings) taken(e *entry, domain string, root *place, hides func(*entry) bool) bool {
 	at := root
 	for _, s := range e.template.Segments {
 		if at = at.child(s, false); at == nil {
-			return
+			return false
 		}
 	}
 	for _, other := range at.entries {
-		if other.owner == e.owner && e.id != "" || !intersect(e.groups, other.groups) {
+		if other.owner == e.owner && e.id != "" || !intersect(e.groups, other.groups) || hides(other) {
 			continue
 		}
 		params := map[string]any{"domain": domain, "path": other.path}
@@ -243,8 +254,9 @@ func (v *findings) taken(e *entry, domain string, root *place) {
 		}
 		v.add("/listen/path", CodePathTaken, params,
 			"%s is already the listen path of %s %s; choose another path, domain or group", e.template, name, where)
-		return
+		return true
 	}
+	return false
 }
 
 func intersect(a, b []string) bool {
@@ -256,6 +268,7 @@ type search struct {
 	e      *entry
 	domain string
 	found  map[*entry]string
+	hides  func(*entry) bool
 	visits int
 }
 
@@ -269,7 +282,7 @@ func (s *search) walk(p *place, depth int, apart bool) {
 	own := len(s.e.template.Segments)
 	for _, other := range p.entries {
 		covers := depth == own || depth < own && !other.exact || depth > own && !s.e.exact
-		if apart && covers && other.owner != s.e.owner && !other.disabled && !s.e.disabled && intersect(s.e.groups, other.groups) {
+		if apart && covers && other.owner != s.e.owner && !other.disabled && !s.e.disabled && intersect(s.e.groups, other.groups) && !s.hides(other) {
 			if _, twice := s.found[other]; !twice {
 				s.found[other] = s.domain
 			}
