@@ -22,6 +22,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/httpapi"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
+	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -134,6 +135,7 @@ func (a *App) compose(rdb redis.UniversalClient, trusted *trust.Keys) (http.Hand
 	observe := observer(reg)
 	rest, err := httpapi.New(httpapi.Options{
 		People: a.people, APIs: definitions, Policies: bundles, Keys: a.keys, Fleet: nodes, Commands: ask, Engine: a.engine, Hub: a.hub,
+		Set:    objects.NewSet(a.engine, definitions.Collection, bundles.Collection),
 		Calls:  calls.New(a.records.options(calls.Published{Engine: a.engine})),
 		Secure: strings.HasPrefix(a.c.PublicURL, "https://"), PublicURL: a.c.PublicURL, TrustedProxies: a.c.proxies(), StoreDriver: a.c.Store.Driver,
 		PasswordChanged: func(people.User) { a.forgetPassword(context.Background()) }, Observe: observe, Log: a.log,

@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
+	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -39,6 +40,7 @@ type Options struct {
 	People   *people.Service
 	APIs     *apis.Service
 	Policies *policies.Service
+	Set      *objects.Set
 	Keys     *keys.Service
 	Fleet    *fleet.Service
 	Commands *commands.Service

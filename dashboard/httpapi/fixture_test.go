@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
+	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -104,6 +105,7 @@ func start(t *testing.T, password string, k ...keeper) (*dashboard, string) {
 	}
 	h, err := New(Options{
 		Calls:  calls.New(lookingIn(k[0], calls.Published{Engine: d.engine})),
+		Set:    objects.NewSet(d.engine, definitions.Collection, bundles.Collection),
 		People: d.people, APIs: definitions, Policies: bundles, Engine: d.engine, Fleet: nodes, Commands: ask, Hub: d.hub, StoreDriver: "sqlite",
 		Keys:            keys.New(keys.Options{Store: store.Keys(), Marks: store.Marks(), Ring: keyring.NewWriter(rdb, trusted), Catalog: bundles, Hasher: trusted, Logger: log}),
 		PasswordChanged: func(u people.User) { d.changed = append(d.changed, u) }, Log: log,

@@ -73,6 +73,9 @@ func routes() []route {
 		{patch, "/policies/{id}", people.PoliciesWrite, (*api).patchPolicy},
 		{del, "/policies/{id}", people.PoliciesWrite, (*api).deletePolicy},
 
+		// several objects at once
+		{post, "/changes", signedIn, (*api).applyChanges},
+
 		// keys of callers
 		{get, "/keys", people.KeysRead, (*api).listKeys},
 		{post, "/keys", people.KeysWrite, (*api).createKey},

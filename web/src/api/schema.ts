@@ -154,6 +154,50 @@ export interface PlanStep {
   before?: string
   /** SHA-256 of the text after, hex */
   after?: string
+  /** What changes; only in a dry run */
+  differences?: Difference[]
+}
+
+/** One step from a document to another, by what they mean. What was removed is named by its place in the earlier document, everything else by its place in the later one. Secrets are left out. */
+export interface Difference {
+  op: 'added' | 'removed' | 'changed' | 'moved'
+  /** JSON pointer (RFC 6901) */
+  path: string
+  /** Where a moved item stood in the earlier document */
+  from?: string
+  /** The value before; absent where there is none and where it is secret */
+  before?: unknown
+  /** The value after; absent where there is none and where it is secret */
+  after?: unknown
+  code: string
+  params?: Record<string, unknown>
+  message: string
+}
+
+export interface ChangeSet {
+  /** Kept in the revision */
+  note?: string
+  changes: ({
+    kind: Kind
+    /** Absent: the one in the object, or made from its name */
+    id?: string
+    action: 'put' | 'delete'
+    /** The whole document to put */
+    object?: Record<string, unknown>
+    /** The ETag of the version that was changed, or * for any; absent for a new object. With *, put creates or replaces */
+    ifMatch?: string
+  })[]
+}
+
+export interface SetWritten {
+  /** That was made; absent when nothing changed and in a dry run */
+  revision?: number
+  /** Tells which gateways run the revision */
+  publishUrl?: string
+  dryRun?: boolean
+  /** Warnings */
+  problems: Problem[]
+  plan: PlanStep[]
 }
 
 export interface API {
@@ -825,6 +869,12 @@ export interface Operations {
     path: { id: string }
     query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
     response: PolicyWritten
+  }
+  /** Makes several changes as one revision, all of them or none. */
+  "POST /changes": {
+    query: { dry_run?: '1' | '0' | 'true' | 'false' }
+    body: ChangeSet
+    response: SetWritten
   }
   /** Lists keys, newest first. */
   "GET /keys": {
