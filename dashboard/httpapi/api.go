@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
+	"github.com/sluice-gateway/sluice/dashboard/history"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
 	"github.com/sluice-gateway/sluice/dashboard/objects"
@@ -41,6 +42,7 @@ type Options struct {
 	APIs     *apis.Service
 	Policies *policies.Service
 	Set      *objects.Set
+	History  *history.Service
 	Keys     *keys.Service
 	Fleet    *fleet.Service
 	Commands *commands.Service

@@ -70,7 +70,7 @@ func (a *api) applyChanges(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.setWritten(w, result)
+	return c.JSON(http.StatusOK, c.setAnswer(w, result))
 }
 
 // setWrite is what a change of several objects comes with; its note is in the body.
@@ -81,10 +81,10 @@ func (c *call) setWrite() (objects.Write, error) {
 	return c.write()
 }
 
-func (c *call) setWritten(w objects.Write, r objects.SetResult) error {
+func (c *call) setAnswer(w objects.Write, r objects.SetResult) setDTO {
 	out := setDTO{Revision: r.Revision, DryRun: w.DryRun, Problems: exchange.Warnings(r.Problems), Plan: r.Plan}
 	if r.Revision > 0 {
 		out.PublishURL = Base + "/publishes/" + strconv.FormatInt(r.Revision, 10)
 	}
-	return c.JSON(http.StatusOK, out)
+	return out
 }
