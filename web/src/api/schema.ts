@@ -539,6 +539,65 @@ export interface RevisionList {
   totalExact: boolean
 }
 
+export interface ObjectRef {
+  kind: Kind
+  id: string
+}
+
+export interface ObjectDiff {
+  kind: Kind
+  id: string
+  name?: string
+  action: 'create' | 'update' | 'delete'
+  /** SHA-256 of the text before, hex */
+  before?: string
+  /** SHA-256 of the text after, hex */
+  after?: string
+  /** Empty where the texts mean the same; null beyond the first 1000 objects */
+  differences: Difference[] | null
+}
+
+export interface RevisionDiff {
+  from: number
+  to: number
+  /** By kind and id */
+  objects: ObjectDiff[]
+}
+
+export interface Rollback {
+  /** Why; kept in the new revision. It may be missing in a dry run */
+  note: string
+  /** The objects to bring back; absent is every object */
+  scope?: ObjectRef[]
+}
+
+export interface RolledBack {
+  /** That was made; absent when nothing changed and in a dry run */
+  revision?: number
+  /** Tells which gateways run the revision */
+  publishUrl?: string
+  dryRun?: boolean
+  /** Warnings */
+  problems: Problem[]
+  plan: PlanStep[]
+  /** In the order of the plan */
+  later: {
+    kind: Kind
+    id: string
+    /** The last 20 that changed it since, without their changes */
+    revisions: PastRevision[]
+    /** How many earlier ones there are */
+    more?: number
+  }[]
+}
+
+export interface PastRevision {
+  revision: number
+  at: string
+  author: Author
+  note?: string
+}
+
 /** An object's document before and after a change. */
 export interface ChangedTexts {
   /** Null: there was none */
@@ -935,7 +994,7 @@ export interface Operations {
   }
   /** Lists revisions, newest first. */
   "GET /revisions": {
-    query: { kind?: Kind; id?: string; cursor?: string; limit?: number }
+    query: { q?: string; kind?: Kind; id?: string; cursor?: string; limit?: number }
     response: RevisionList
   }
   /** One revision. */
@@ -947,6 +1006,18 @@ export interface Operations {
   "GET /revisions/{n}/changes/{kind}/{id}": {
     path: { n: number; kind: Kind; id: string }
     response: ChangedTexts
+  }
+  /** What differs between the states after two revisions, object by object. */
+  "GET /revisions/{a}/diff/{b}": {
+    path: { a: number; b: number }
+    response: RevisionDiff
+  }
+  /** Brings objects back to how they were after a revision, as a new revision. */
+  "POST /revisions/{n}/rollback": {
+    path: { n: number }
+    query: { dry_run?: '1' | '0' | 'true' | 'false' }
+    body: Rollback
+    response: RolledBack
   }
   /** Whether what is saved reaches Redis, and so the gateways. */
   "GET /publishing": {
