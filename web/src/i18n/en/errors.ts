@@ -59,6 +59,8 @@ export const errors = {
   'policy.not_found': 'There is no such policy.',
   'policy.in_use': 'Keys use this policy. Change them first.',
   'api.path_taken': '“{name}” has this listen path already ({path}). Choose another path or domain.',
+  'api.prefix_opened':
+    'One of two APIs asks for a credential, and the other, whose path {path} lies within the same place, lets everybody in. Ask for one there too, or take another path.',
   'api.exists': 'An API with the id {id} exists already.',
   'listen.domain_invalid': 'This is not a host name. Write one such as api.example.com.',
   'upstream.targets_missing': 'Say which service stands behind it.',

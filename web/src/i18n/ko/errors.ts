@@ -56,6 +56,8 @@ export const errors: Translation<typeof en> = {
   'policy.not_found': '해당 정책이 없습니다.',
   'policy.in_use': '이 정책을 사용하는 키가 있습니다. 먼저 키를 변경하십시오.',
   'api.path_taken': '“{name}” API가 이 리슨 경로({path})를 이미 사용합니다. 다른 경로나 도메인을 선택하십시오.',
+  'api.prefix_opened':
+    '한 API는 자격 증명을 요구하지만, 같은 경로 안에 있는 다른 API({path})는 누구나 호출할 수 있습니다. 그 API에도 인증을 설정하거나 다른 경로를 사용하십시오.',
   'api.exists': 'ID가 {id}인 API가 이미 있습니다.',
   'listen.domain_invalid': '호스트 이름이 아닙니다. api.example.com과 같이 입력하십시오.',
   'upstream.targets_missing': '뒤에 있는 서비스를 입력하십시오.',
