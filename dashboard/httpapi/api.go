@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
+	"github.com/sluice-gateway/sluice/dashboard/httpapi/changes"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
 	"github.com/sluice-gateway/sluice/dashboard/people"
@@ -39,6 +40,7 @@ type Options struct {
 	People   *people.Service
 	APIs     *apis.Service
 	Policies *policies.Service
+	Changes  changes.Service
 	Keys     *keys.Service
 	Fleet    *fleet.Service
 	Commands *commands.Service

@@ -2,6 +2,7 @@ package objects
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/dashboard/diff"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
 	"github.com/sluice-gateway/sluice/pkg/fault"
@@ -51,11 +53,12 @@ type Collection struct {
 	views  publish.Views
 	kind   string
 	rules  Rules
+	diffs  *diff.Rules
 }
 
 // New makes the collection of a kind. The views are those that the engine keeps.
 func New(e *publish.Engine, views publish.Views, kind string, r Rules) *Collection {
-	return &Collection{engine: e, views: views, kind: kind, rules: r}
+	return &Collection{engine: e, views: views, kind: kind, rules: r, diffs: diff.NewRules()}
 }
 
 // errMoved says that the state changed in a way that calls for another try.
@@ -70,6 +73,7 @@ type candidate struct {
 	doc      Document
 	made     bool           // the id was made here
 	base     *publish.Entry // nil: a creation
+	stored   []byte         // the text that it was made from
 	same     bool           // the text is the stored one
 	judgedAt int64          // revision of the state that it was judged by
 	problems []fault.Problem
@@ -121,11 +125,19 @@ func (c *Collection) update(ctx context.Context, w Write, id string, change func
 func (c *Collection) Delete(ctx context.Context, w Write, id string) (Result, error) {
 	ref := publish.Ref{Org: w.Org, Kind: c.kind, ID: id}
 	var entry publish.Entry
+	var stored []byte
+	var held []fault.Problem
 	judge := func(s *publish.State) (err error) {
 		if entry, err = c.present(s, ref); err != nil {
 			return err
 		}
-		return Precondition(w.IfMatch, entry.Rev)
+		if err := Precondition(w.IfMatch, entry.Rev); err != nil {
+			return err
+		}
+		if held = c.hold(s.With([]publish.Edit{{Ref: ref}}), w.Org, id); w.DryRun {
+			stored, err = s.Text(ctx, ref)
+		}
+		return cmp.Or(conflict(held), err)
 	}
 	if err := c.engine.View(ctx, judge); err != nil {
 		return Result{}, err
@@ -134,11 +146,13 @@ func (c *Collection) Delete(ctx context.Context, w Write, id string) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
+	problems = append(problems, held...)
 	if err := conflict(problems); err != nil {
 		return Result{}, err
 	}
 	plan := []Step{{Action: "delete", Kind: c.kind, ID: id, Groups: entry.Groups, Before: entry.SHA}}
 	if w.DryRun {
+		plan[0].Differences = c.diffs.Texts(c.kind, stored, nil)
 		return Result{Problems: problems, Plan: plan, Object: publish.Object{Org: w.Org, Kind: c.kind, ID: id, Deleted: true}}, nil
 	}
 	done, err := c.engine.Commit(ctx, w.Author, w.Note, func(s *publish.State) ([]publish.Edit, error) {
@@ -196,12 +210,8 @@ func (c *Collection) prepareNew(ctx context.Context, org string, text []byte) (c
 	}
 	n.made = n.doc.ID == ""
 	err := c.engine.View(ctx, func(s *publish.State) error {
-		if n.made {
-			n.doc, n.problems = c.read(nil, insertID(text, c.freeID(s, org, n.doc.Name)))
-		}
-		n.ref = publish.Ref{Org: org, Kind: c.kind, ID: n.doc.ID}
-		if _, taken := s.Get(n.ref); taken {
-			return c.exists(n.ref.ID)
+		if err := c.place(s, org, text, &n); err != nil {
+			return err
 		}
 		n.judge(s, c.rules)
 		return nil
@@ -212,47 +222,66 @@ func (c *Collection) prepareNew(ctx context.Context, org string, text []byte) (c
 	return n, c.examine(ctx, &n)
 }
 
+// place gives a new document its id, if it has none, and its place among what exists.
+func (c *Collection) place(s *publish.State, org string, text []byte, n *candidate) error {
+	if n.made {
+		n.doc, n.problems = c.read(nil, insertID(text, c.freeID(s, org, n.doc.Name)))
+	}
+	n.ref = publish.Ref{Org: org, Kind: c.kind, ID: n.doc.ID}
+	if _, taken := s.Get(n.ref); taken {
+		return c.exists(n.ref.ID)
+	}
+	return nil
+}
+
 // prepareChange judges the change of an object.
-func (c *Collection) prepareChange(ctx context.Context, w Write, id string, change func(stored []byte) ([]byte, error)) (candidate, error) {
-	n := candidate{ref: publish.Ref{Org: w.Org, Kind: c.kind, ID: id}}
-	err := c.engine.View(ctx, func(s *publish.State) error {
-		entry, err := c.present(s, n.ref)
-		if err != nil {
-			return err
+func (c *Collection) prepareChange(ctx context.Context, w Write, id string, change func(stored []byte) ([]byte, error)) (n candidate, err error) {
+	err = c.engine.View(ctx, func(s *publish.State) error {
+		if n, err = c.changeIn(ctx, s, w, id, change); err == nil && n.doc.Value != nil {
+			n.judge(s, c.rules)
 		}
-		if err := Precondition(w.IfMatch, entry.Rev); err != nil {
-			return err
-		}
-		stored, err := s.Text(ctx, n.ref)
-		if err != nil {
-			return err
-		}
-		text, err := change(stored)
-		if err != nil {
-			return err
-		}
-		n.base, n.same = &entry, bytes.Equal(stored, text)
-		n.doc, n.problems = c.read(stored, text)
-		if n.doc.Value == nil {
-			return nil
-		}
-		switch n.doc.ID {
-		case id:
-		case "":
-			n.doc, n.problems = c.read(stored, insertID(text, id))
-		default:
-			n.problems = append(n.problems, fault.Problem{
-				Code: fault.Code(c.kind + ".id_changed"), Path: "/id", Severity: fault.Error, Fix: id,
-				Message: fmt.Sprintf("the id is %s and never changes; make a new object instead", id), Params: map[string]any{"id": id},
-			})
-		}
-		n.judge(s, c.rules)
-		return nil
+		return err
 	})
 	if err != nil || n.same {
 		return n, err
 	}
 	return n, c.examine(ctx, &n)
+}
+
+// changeIn makes the candidate of an object that s has. Its document has no value
+// where it cannot be decoded.
+func (c *Collection) changeIn(ctx context.Context, s *publish.State, w Write, id string, change func(stored []byte) ([]byte, error)) (candidate, error) {
+	n := candidate{ref: publish.Ref{Org: w.Org, Kind: c.kind, ID: id}}
+	entry, err := c.present(s, n.ref)
+	if err != nil {
+		return n, err
+	}
+	if err := Precondition(w.IfMatch, entry.Rev); err != nil {
+		return n, err
+	}
+	if n.stored, err = s.Text(ctx, n.ref); err != nil {
+		return n, err
+	}
+	text, err := change(n.stored)
+	if err != nil {
+		return n, err
+	}
+	n.base, n.same = &entry, bytes.Equal(n.stored, text)
+	n.doc, n.problems = c.read(n.stored, text)
+	if n.doc.Value == nil {
+		return n, nil
+	}
+	switch n.doc.ID {
+	case id:
+	case "":
+		n.doc, n.problems = c.read(n.stored, insertID(text, id))
+	default:
+		n.problems = append(n.problems, fault.Problem{
+			Code: fault.Code(c.kind + ".id_changed"), Path: "/id", Severity: fault.Error, Fix: id,
+			Message: fmt.Sprintf("the id is %s and never changes; make a new object instead", id), Params: map[string]any{"id": id},
+		})
+	}
+	return n, nil
 }
 
 // judge notes what clashes with the rest of the state.
@@ -278,16 +307,13 @@ func (c *Collection) examine(ctx context.Context, n *candidate) error {
 // commit appends the candidate, if the state still is what it was judged by or
 // one that it fits as well.
 func (c *Collection) commit(ctx context.Context, w Write, n candidate) (Result, error) {
-	plan := Step{Action: "create", Kind: c.kind, ID: n.ref.ID, Groups: n.doc.Groups, After: publish.Sum(n.doc.Text)}
-	if n.base != nil {
-		plan.Action, plan.Before = "update", n.base.SHA
-	}
+	plan := n.step()
 	if n.same {
 		o, err := c.Get(ctx, n.ref.Org, n.ref.ID)
-		plan.Action = "none"
 		return Result{Object: o, ETag: ETag(o.Rev), Problems: n.problems, Plan: []Step{plan}}, err
 	}
 	if w.DryRun {
+		plan.Differences = c.diffs.Texts(c.kind, n.stored, n.doc.Text)
 		o := publish.Object{Org: n.ref.Org, Kind: c.kind, ID: n.ref.ID, SHA: plan.After, Text: n.doc.Text, Summary: publish.Summarise(n.ref.ID, n.doc.Text)}
 		return Result{Object: o, Problems: append(n.problems, n.clashes...), Plan: []Step{plan}}, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/dashboard/diff"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
@@ -36,6 +37,8 @@ type Step struct {
 	Groups []string `json:"groups,omitempty"` // gateway groups that serve it; absent is every group
 	Before string   `json:"before,omitempty"` // SHA-256 of the text, hex
 	After  string   `json:"after,omitempty"`
+	// Differences say what changes; only in a dry run.
+	Differences []diff.Difference `json:"differences,omitempty"`
 }
 
 // ETag is the strong validator (RFC 9110, 8.8.3) of an object changed last by rev.

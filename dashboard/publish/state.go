@@ -23,6 +23,9 @@ type State struct {
 	orgs     map[string]bool // that have, or had, an object
 	index    *apidef.Index
 	contents Contents
+
+	below *State            // of what With returns: what it was made from
+	texts map[string][]byte // of what With returns, by sum
 }
 
 // Entry is what the state keeps of one object.
@@ -50,6 +53,9 @@ func (s *State) Alone(org string) bool {
 // Get returns a present object.
 func (s *State) Get(r Ref) (Entry, bool) {
 	e, ok := s.objects[r]
+	if !ok && s.below != nil {
+		return s.below.Get(r)
+	}
 	return e, ok && !e.Deleted
 }
 
@@ -58,6 +64,9 @@ func (s *State) Text(ctx context.Context, r Ref) ([]byte, error) {
 	e, ok := s.Get(r)
 	if !ok {
 		return nil, ErrNotFound
+	}
+	if text, own := s.texts[e.SHA]; own {
+		return text, nil
 	}
 	texts, err := s.contents.Get(ctx, []string{e.SHA})
 	if err != nil {

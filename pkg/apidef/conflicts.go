@@ -42,6 +42,8 @@ type Index struct {
 	mu      sync.RWMutex
 	entries map[owner]*entry
 	roots   map[string]*place // by domain; "" is any host
+	below   *Index            // of a branch: what it shows beside its own
+	hidden  map[owner]bool    // of a branch: what it does not show of that
 }
 
 type owner struct{ org, id string }
@@ -54,6 +56,8 @@ type entry struct {
 	path     string // as written
 	disabled bool
 	exact    bool
+	closed   bool // callers need a credential
+	opens    bool // some routes let everybody in
 	groups   []string
 	domains  []string
 	template Template
@@ -98,6 +102,7 @@ func (x *Index) Put(org string, rev int64, d *Definition) {
 		x.remove(old)
 	}
 	x.entries[e.owner] = e
+	x.hide(e.owner)
 	for _, domain := range e.domains {
 		if x.roots[domain] == nil {
 			x.roots[domain] = &place{}
@@ -110,6 +115,7 @@ func (x *Index) Put(org string, rev int64, d *Definition) {
 func (x *Index) Delete(org, id string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.hide(owner{org, id})
 	if old := x.entries[owner{org, id}]; old != nil {
 		x.remove(old)
 	}
@@ -129,6 +135,7 @@ func newEntry(org string, d *Definition) *entry {
 		owner: owner{org, d.ID}, name: d.Name, path: d.Listen.Path, disabled: !d.IsActive(),
 		exact: d.Listen.Match.OrDefault() == Exact, groups: slices.Clone(d.Groups),
 	}
+	e.closed, e.opens = access(d)
 	t, err := ParseListenPath(d.Listen.Path)
 	if err != nil {
 		return e
@@ -203,32 +210,40 @@ func (p *place) remove(e *entry, depth int) bool {
 func (x *Index) Conflicts(org string, d *Definition) []fault.Problem {
 	e := newEntry(org, d)
 	v := &findings{}
-	x.mu.RLock()
-	shadows := map[*entry]string{} // by other: the domain
-	for _, domain := range e.domains {
-		root := x.roots[domain]
-		if root == nil {
-			continue
-		}
-		v.taken(e, domain, root)
-		s := search{e: e, domain: domain, found: shadows}
-		s.walk(root, 0, false)
+	for _, layer := range x.layers() {
+		layer.mu.RLock()
 	}
-	x.mu.RUnlock()
+	shadows, opened := map[*entry]string{}, map[*entry]string{} // by other: the domain
+	for _, domain := range e.domains {
+		taken := false
+		for _, layer := range x.layers() {
+			root := layer.roots[domain]
+			if root == nil {
+				continue
+			}
+			taken = taken || v.taken(e, domain, root, x.hides)
+			s := search{e: e, domain: domain, found: shadows, opened: opened, hides: x.hides}
+			s.walk(root, 0, false)
+		}
+	}
+	for _, layer := range x.layers() {
+		layer.mu.RUnlock()
+	}
 	v.shadows(e, shadows)
+	v.opened(e, opened)
 	v.endpointShadows(d)
 	return v.problems
 }
 
-func (v *findings) taken(e *entry, domain string, root *place) {
+func (v *findings) taken(e *entry, domain string, root *place, hides func(*entry) bool) bool {
 	at := root
 	for _, s := range e.template.Segments {
 		if at = at.child(s, false); at == nil {
-			return
+			return false
 		}
 	}
 	for _, other := range at.entries {
-		if other.owner == e.owner && e.id != "" || !intersect(e.groups, other.groups) {
+		if other.owner == e.owner && e.id != "" || !intersect(e.groups, other.groups) || hides(other) {
 			continue
 		}
 		params := map[string]any{"domain": domain, "path": other.path}
@@ -236,15 +251,12 @@ func (v *findings) taken(e *entry, domain string, root *place) {
 		if domain != "" {
 			where = "on " + domain
 		}
-		name := "an API of another organisation"
-		if other.org == e.org {
-			name = fmt.Sprintf("the API %q", other.name)
-			params["id"], params["name"] = other.id, other.name
-		}
+		name := e.call(other, params)
 		v.add("/listen/path", CodePathTaken, params,
 			"%s is already the listen path of %s %s; choose another path, domain or group", e.template, name, where)
-		return
+		return true
 	}
+	return false
 }
 
 func intersect(a, b []string) bool {
@@ -255,7 +267,9 @@ func intersect(a, b []string) bool {
 type search struct {
 	e      *entry
 	domain string
-	found  map[*entry]string
+	found  map[*entry]string // whose requests overlap, by another way than nesting
+	opened map[*entry]string // that lead into what the other protects
+	hides  func(*entry) bool
 	visits int
 }
 
@@ -263,25 +277,29 @@ type search struct {
 // without being the same: without that, a longer path is an ordinary part of a
 // shorter one, and nothing to warn of.
 func (s *search) walk(p *place, depth int, apart bool) {
-	if s.visits++; s.visits > maxVisits || len(s.found) >= maxFound {
+	if s.visits++; s.visits > maxVisits || len(s.found) >= maxFound || len(s.opened) >= maxFound {
 		return
 	}
 	own := len(s.e.template.Segments)
 	for _, other := range p.entries {
 		covers := depth == own || depth < own && !other.exact || depth > own && !s.e.exact
-		if apart && covers && other.owner != s.e.owner && !other.disabled && !s.e.disabled && intersect(s.e.groups, other.groups) {
-			if _, twice := s.found[other]; !twice {
-				s.found[other] = s.domain
-			}
+		if !covers || other.owner == s.e.owner || other.disabled || s.e.disabled || !intersect(s.e.groups, other.groups) || s.hides(other) {
+			continue
+		}
+		if _, twice := s.found[other]; apart && !twice {
+			s.found[other] = s.domain
+		}
+		if _, twice := s.opened[other]; !twice && reaches(s.e, other) {
+			s.opened[other] = s.domain
 		}
 	}
 	if depth >= own {
-		if apart && !s.e.exact {
+		if !s.e.exact && (apart || s.e.closed) {
 			for _, below := range p.static {
-				s.walk(below, depth+1, true)
+				s.walk(below, depth+1, apart)
 			}
 			for _, b := range p.dynamic {
-				s.walk(b.below, depth+1, true)
+				s.walk(b.below, depth+1, apart)
 			}
 		}
 		return
@@ -310,11 +328,25 @@ func (s *search) walk(p *place, depth int, apart bool) {
 	}
 }
 
-func (v *findings) shadows(e *entry, found map[*entry]string) {
+// call names another API to people and programs, but not to another organisation.
+func (e *entry) call(other *entry, params map[string]any) string {
+	if other.org != e.org {
+		return "an API of another organisation"
+	}
+	params["id"], params["name"] = other.id, other.name
+	return fmt.Sprintf("the API %q", other.name)
+}
+
+// shown are the first of what was found, in the order of names.
+func shown(found map[*entry]string) []*entry {
 	others := slices.SortedFunc(maps.Keys(found), func(a, b *entry) int {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id), strings.Compare(a.org, b.org))
 	})
-	for _, other := range others[:min(len(others), maxShadows)] {
+	return others[:min(len(others), maxShadows)]
+}
+
+func (v *findings) shadows(e *entry, found map[*entry]string) {
+	for _, other := range shown(found) {
 		winner, loser, wins := e, other, "this"
 		if CompareListen(other.template, e.template) < 0 {
 			winner, loser, wins = other, e, "other"
@@ -322,11 +354,7 @@ func (v *findings) shadows(e *entry, found map[*entry]string) {
 		example := common(e.template, other.template)
 		complete := covers(winner, loser)
 		params := map[string]any{"domain": found[other], "path": other.path, "example": example, "winner": wins, "complete": complete}
-		name := "an API of another organisation"
-		if other.org == e.org {
-			name = fmt.Sprintf("the API %q", other.name)
-			params["id"], params["name"] = other.id, other.name
-		}
+		name := e.call(other, params)
 		message := "requests to %s match this API and %s (%s); they go to %s, because its path is longer or more specific"
 		to := name
 		if wins == "this" {
