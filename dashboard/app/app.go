@@ -17,7 +17,9 @@ import (
 
 	"github.com/sluice-gateway/sluice/dashboard/apis"
 	"github.com/sluice-gateway/sluice/dashboard/calls"
+	"github.com/sluice-gateway/sluice/dashboard/certificates"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
+	"github.com/sluice-gateway/sluice/dashboard/documents"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
@@ -25,6 +27,8 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/dashboard/sealing"
+	"github.com/sluice-gateway/sluice/dashboard/secrets"
 	"github.com/sluice-gateway/sluice/dashboard/spa"
 	"github.com/sluice-gateway/sluice/pkg/buildinfo"
 	"github.com/sluice-gateway/sluice/pkg/bus"
@@ -132,8 +136,10 @@ func (a *App) compose(rdb redis.UniversalClient, trusted *trust.Keys) (http.Hand
 
 	reg := telemetry.NewRegistry("dashboard")
 	observe := observer(reg)
+	box := sealing.New(trusted, time.Now)
 	rest, err := httpapi.New(httpapi.Options{
-		People: a.people, APIs: definitions, Policies: bundles, Keys: a.keys, Fleet: nodes, Commands: ask, Engine: a.engine, Hub: a.hub,
+		People: a.people, APIs: definitions, Policies: bundles, Certificates: certificates.New(a.engine, a.st.views, box, time.Now),
+		Secrets: secrets.New(a.engine, a.st.views, box), Documents: documents.New(a.engine, a.st.views), Keys: a.keys, Fleet: nodes, Commands: ask, Engine: a.engine, Hub: a.hub,
 		Calls:  calls.New(a.records.options(calls.Published{Engine: a.engine})),
 		Secure: strings.HasPrefix(a.c.PublicURL, "https://"), PublicURL: a.c.PublicURL, TrustedProxies: a.c.proxies(), StoreDriver: a.c.Store.Driver,
 		PasswordChanged: func(people.User) { a.forgetPassword(context.Background()) }, Observe: observe, Log: a.log,

@@ -15,13 +15,17 @@ import (
 
 	"github.com/sluice-gateway/sluice/dashboard/apis"
 	"github.com/sluice-gateway/sluice/dashboard/calls"
+	"github.com/sluice-gateway/sluice/dashboard/certificates"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
+	"github.com/sluice-gateway/sluice/dashboard/documents"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/dashboard/sealing"
+	"github.com/sluice-gateway/sluice/dashboard/secrets"
 	"github.com/sluice-gateway/sluice/dashboard/sqlite"
 	"github.com/sluice-gateway/sluice/pkg/bus"
 	wirefleet "github.com/sluice-gateway/sluice/pkg/fleet"
@@ -98,13 +102,15 @@ func start(t *testing.T, password string, k ...keeper) (*dashboard, string) {
 	definitions, err := apis.New(d.engine, store.Views(), ask)
 	must(t, err)
 	bundles := policies.New(d.engine, store.Views(), keys.Uses{Store: store.Keys()})
+	box := sealing.New(trusted, time.Now)
 	d.people = people.New(people.Options{Users: store.Users(), Sessions: store.Sessions(), Tokens: store.Tokens(), Attempts: store.Attempts(), Hasher: trusted, Logger: log})
 	if len(k) == 0 {
 		k = []keeper{inSQLite(t, filepath.Join(t.TempDir(), "none"), true)}
 	}
 	h, err := New(Options{
 		Calls:  calls.New(lookingIn(k[0], calls.Published{Engine: d.engine})),
-		People: d.people, APIs: definitions, Policies: bundles, Engine: d.engine, Fleet: nodes, Commands: ask, Hub: d.hub, StoreDriver: "sqlite",
+		People: d.people, APIs: definitions, Policies: bundles, Certificates: certificates.New(d.engine, store.Views(), box, time.Now),
+		Secrets: secrets.New(d.engine, store.Views(), box), Documents: documents.New(d.engine, store.Views()), Engine: d.engine, Fleet: nodes, Commands: ask, Hub: d.hub, StoreDriver: "sqlite",
 		Keys:            keys.New(keys.Options{Store: store.Keys(), Marks: store.Marks(), Ring: keyring.NewWriter(rdb, trusted), Catalog: bundles, Hasher: trusted, Logger: log}),
 		PasswordChanged: func(u people.User) { d.changed = append(d.changed, u) }, Log: log,
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/pkg/apidef/material"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
@@ -18,10 +19,11 @@ import (
 type kind struct {
 	path string // below Base
 	all  *objects.Collection
+	more func(*call, []publish.Object) ([]extraDTO, error) // what is known of objects of the kind beside; nil: nothing
 }
 
-func (a *api) apis() kind     { return kind{"/apis", a.APIs.Collection} }
-func (a *api) policies() kind { return kind{"/policies", a.Policies.Collection} }
+func (a *api) apis() kind     { return kind{"/apis", a.APIs.Collection, nil} }
+func (a *api) policies() kind { return kind{"/policies", a.Policies.Collection, nil} }
 
 // metaDTO is what is known of an object beside its document.
 type metaDTO struct {
@@ -74,8 +76,12 @@ func (k kind) list(c *call) error {
 		return err
 	}
 	items := make([]exchange.Raw, 0, len(found.Items))
-	for _, o := range found.Items {
-		item, err := stored(o)
+	extras, err := k.extras(c, found.Items)
+	if err != nil {
+		return err
+	}
+	for i, o := range found.Items {
+		item, err := stored(o, extras[i])
 		if err != nil {
 			return err
 		}
@@ -88,11 +94,15 @@ func (k kind) list(c *call) error {
 	return c.JSON(http.StatusOK, text)
 }
 
-func stored(o publish.Object) (exchange.Raw, error) {
-	return exchange.WithObject(o.Text, struct {
+func stored(o publish.Object, more extraDTO) (exchange.Raw, error) {
+	return exchange.WithObject(shown(o), struct {
 		Meta *metaDTO `json:"meta"`
-	}{toMeta(o)})
+		extraDTO
+	}{toMeta(o), more})
 }
+
+// shown is the text of an object as people may see it: without private parts.
+func shown(o publish.Object) []byte { return material.Show(o.Kind, o.Text) }
 
 func (k kind) get(c *call) error {
 	if err := c.Query(); err != nil {
@@ -102,7 +112,11 @@ func (k kind) get(c *call) error {
 	if err != nil {
 		return err
 	}
-	text, err := stored(o)
+	extras, err := k.extras(c, []publish.Object{o})
+	if err != nil {
+		return err
+	}
+	text, err := stored(o, extras[0])
 	if err != nil {
 		return err
 	}
@@ -194,7 +208,7 @@ func (k kind) written(c *call, w objects.Write, status int, r objects.Result) er
 	if out.Meta != nil {
 		c.W.Header().Set("Etag", r.ETag)
 	}
-	text, err := exchange.WithObject(r.Object.Text, out)
+	text, err := exchange.WithObject(shown(r.Object), out)
 	if err != nil {
 		return err
 	}

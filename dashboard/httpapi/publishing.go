@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/pkg/apidef/material"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
@@ -45,7 +46,7 @@ func (a *api) listRevisions(c *call) error {
 	if err != nil {
 		return err
 	}
-	kind, err := c.OneOf("kind", publish.KindAPI, publish.KindPolicy)
+	kind, err := c.OneOf("kind", publish.Kinds()...)
 	if err != nil {
 		return err
 	}
@@ -104,9 +105,9 @@ type changeDTO struct {
 
 // named adds names, of objects that the caller may read.
 func (a *api) named(c *call, revisions []publish.Revision) ([]revisionDTO, error) {
-	may := map[string]bool{
-		publish.KindAPI:    c.actor.Can(people.APIsRead) == nil,
-		publish.KindPolicy: c.actor.Can(people.PoliciesRead) == nil,
+	may := map[string]bool{}
+	for kind, needs := range readers() {
+		may[kind] = c.actor.Can(needs) == nil
 	}
 	var asked []publish.Change
 	for _, r := range revisions {
@@ -154,12 +155,13 @@ func (a *api) getRevision(c *call) error {
 	return c.JSON(http.StatusOK, named[0])
 }
 
-// getChange answers with one object's document before and after a revision. Who may
-// not read such objects may not read them here.
+// getChange answers with one object's document before and after a revision, without
+// private parts. Who may not read such objects may not read them here.
 func (a *api) getChange(c *call) error {
-	kind, needs := chi.URLParam(c.R, "kind"), people.APIsRead
-	if kind == publish.KindPolicy {
-		needs = people.PoliciesRead
+	kind := chi.URLParam(c.R, "kind")
+	needs, known := readers()[kind]
+	if !known {
+		needs = people.APIsRead
 	}
 	if err := cmp.Or(c.Query(), c.actor.Can(needs)); err != nil {
 		return err
@@ -172,6 +174,7 @@ func (a *api) getChange(c *call) error {
 	if err != nil {
 		return err
 	}
+	texts.Before, texts.After = material.Show(kind, texts.Before), material.Show(kind, texts.After)
 	return c.JSON(http.StatusOK, texts)
 }
 

@@ -50,6 +50,7 @@ func routes() []route {
 		{get, "/openapi.yaml", anyone, (*api).openapi},
 		{get, "/meta", signedIn, (*api).meta},
 		{get, "/schema/api", signedIn, (*api).schema},
+		{get, "/schema/material", signedIn, (*api).schemaMaterial},
 		{get, "/filters", signedIn, (*api).filters},
 
 		// APIs
@@ -72,6 +73,26 @@ func routes() []route {
 		{put, "/policies/{id}", people.PoliciesWrite, (*api).replacePolicy},
 		{patch, "/policies/{id}", people.PoliciesWrite, (*api).patchPolicy},
 		{del, "/policies/{id}", people.PoliciesWrite, (*api).deletePolicy},
+
+		// certificates, secrets and OpenAPI documents
+		{get, "/certificates", people.CertificatesRead, (*api).listCertificates},
+		{post, "/certificates", people.CertificatesWrite, (*api).createCertificate},
+		{get, "/certificates/{id}", people.CertificatesRead, (*api).getCertificate},
+		{put, "/certificates/{id}", people.CertificatesWrite, (*api).replaceCertificate},
+		{patch, "/certificates/{id}", people.CertificatesWrite, (*api).patchCertificate},
+		{del, "/certificates/{id}", people.CertificatesWrite, (*api).deleteCertificate},
+		{get, "/secrets", people.SecretsRead, (*api).listSecrets},
+		{post, "/secrets", people.SecretsWrite, (*api).createSecret},
+		{get, "/secrets/{id}", people.SecretsRead, (*api).getSecret},
+		{put, "/secrets/{id}", people.SecretsWrite, (*api).replaceSecret},
+		{patch, "/secrets/{id}", people.SecretsWrite, (*api).patchSecret},
+		{del, "/secrets/{id}", people.SecretsWrite, (*api).deleteSecret},
+		{get, "/documents", people.DocumentsRead, (*api).listDocuments},
+		{post, "/documents", people.DocumentsWrite, (*api).createDocument},
+		{get, "/documents/{id}", people.DocumentsRead, (*api).getDocument},
+		{put, "/documents/{id}", people.DocumentsWrite, (*api).replaceDocument},
+		{patch, "/documents/{id}", people.DocumentsWrite, (*api).patchDocument},
+		{del, "/documents/{id}", people.DocumentsWrite, (*api).deleteDocument},
 
 		// keys of callers
 		{get, "/keys", people.KeysRead, (*api).listKeys},

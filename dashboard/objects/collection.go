@@ -39,6 +39,14 @@ type Rules interface {
 	Release(ctx context.Context, org, id string) ([]fault.Problem, error)
 }
 
+// Preparer is what the rules of a kind with private parts have beside Rules.
+type Preparer interface {
+	// Prepare returns a text as it is to be stored under that id: what is private is
+	// sealed, and taken from the stored text, which is nil for a creation, where the new
+	// one leaves it out. The text was read before.
+	Prepare(org, id string, stored, text []byte) ([]byte, []fault.Problem)
+}
+
 // Collection is all objects of one kind: each change is judged by the kind's
 // rules, becomes a revision, and is published. Safe for concurrent use.
 //
@@ -190,14 +198,14 @@ func (c *Collection) Check(ctx context.Context, org, id string, text []byte) ([]
 // prepareNew judges a creation.
 func (c *Collection) prepareNew(ctx context.Context, org string, text []byte) (candidate, error) {
 	n := candidate{}
-	n.doc, n.problems = c.read(nil, text)
+	n.doc, n.problems = c.read(org, nil, text)
 	if n.doc.Value == nil {
 		return n, c.invalid(n.problems)
 	}
 	n.made = n.doc.ID == ""
 	err := c.engine.View(ctx, func(s *publish.State) error {
 		if n.made {
-			n.doc, n.problems = c.read(nil, insertID(text, c.freeID(s, org, n.doc.Name)))
+			n.doc, n.problems = c.read(org, nil, insertID(text, c.freeID(s, org, n.doc.Name)))
 		}
 		n.ref = publish.Ref{Org: org, Kind: c.kind, ID: n.doc.ID}
 		if _, taken := s.Get(n.ref); taken {
@@ -231,21 +239,22 @@ func (c *Collection) prepareChange(ctx context.Context, w Write, id string, chan
 		if err != nil {
 			return err
 		}
-		n.base, n.same = &entry, bytes.Equal(stored, text)
-		n.doc, n.problems = c.read(stored, text)
+		n.base = &entry
+		n.doc, n.problems = c.read(w.Org, stored, text)
 		if n.doc.Value == nil {
 			return nil
 		}
 		switch n.doc.ID {
 		case id:
 		case "":
-			n.doc, n.problems = c.read(stored, insertID(text, id))
+			n.doc, n.problems = c.read(w.Org, stored, insertID(text, id))
 		default:
 			n.problems = append(n.problems, fault.Problem{
 				Code: fault.Code(c.kind + ".id_changed"), Path: "/id", Severity: fault.Error, Fix: id,
 				Message: fmt.Sprintf("the id is %s and never changes; make a new object instead", id), Params: map[string]any{"id": id},
 			})
 		}
+		n.same = bytes.Equal(stored, n.doc.Text)
 		n.judge(s, c.rules)
 		return nil
 	})
@@ -331,7 +340,7 @@ func (c *Collection) fits(s *publish.State, w Write, n candidate) error {
 
 // read reads a text. What nothing reads is only a warning where the stored text
 // has the very same bytes there.
-func (c *Collection) read(stored, text []byte) (Document, []fault.Problem) {
+func (c *Collection) read(org string, stored, text []byte) (Document, []fault.Problem) {
 	value, problems := c.rules.Read(text)
 	kept := keep(problems, stored, text)
 	if value == nil && len(kept) > 0 && !hasErrors(problems) {
@@ -351,6 +360,11 @@ func (c *Collection) read(stored, text []byte) (Document, []fault.Problem) {
 	}
 	if value != nil && json.Unmarshal(text, &loose) == nil {
 		d.ID, d.Name, d.Groups = loose.ID, loose.Name, loose.Groups
+	}
+	if p, ok := c.rules.(Preparer); ok && d.ID != "" {
+		var more []fault.Problem
+		d.Text, more = p.Prepare(org, d.ID, stored, text)
+		problems = append(problems, more...)
 	}
 	return d, problems
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/apidef"
+	"github.com/sluice-gateway/sluice/pkg/apidef/material"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
@@ -32,6 +34,7 @@ type Entry struct {
 	Name    string
 	Groups  []string // gateway groups; none is every group
 	Deleted bool
+	uses    []Ref // the material that an API names
 }
 
 func newState(contents Contents) *State {
@@ -91,9 +94,27 @@ func (s *State) put(o Object) bool {
 	if !o.Deleted {
 		if d, _ := apidef.DecodeStored(o.Text); d != nil {
 			s.index.Put(o.Org, o.Rev, d)
+			entry := s.objects[ref]
+			for _, u := range material.Uses(d) {
+				if r := (Ref{o.Org, u.Kind, u.ID}); !slices.Contains(entry.uses, r) {
+					entry.uses = append(entry.uses, r)
+				}
+			}
+			s.objects[ref] = entry
 		}
 	}
 	return true
+}
+
+// Users are the present APIs that name a certificate or a secret, by id.
+func (s *State) Users(r Ref) (out []Ref) {
+	for ref, e := range s.objects {
+		if !e.Deleted && slices.Contains(e.uses, r) {
+			out = append(out, ref)
+		}
+	}
+	slices.SortFunc(out, func(a, b Ref) int { return strings.Compare(a.ID, b.ID) })
+	return out
 }
 
 // in tells whether gateways of a group get the object. Disabled objects are

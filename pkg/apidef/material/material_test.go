@@ -31,7 +31,7 @@ func TestSecretsAreReadStrictly(t *testing.T) {
 		{"sealed", `{"name":"n","value":{"sealed":"AAAA","setAt":"2026-01-02T03:04:05Z"}}`, ""},
 		{"an empty value", `{"name":"n","value":""}`, "/value invalid_value"},
 		{"a number", `{"name":"n","value":7}`, "/value invalid_value"},
-		{"null", `{"name":"n","value":null}`, "/value invalid_value"},
+		{"null", `{"name":"n","value":null}`, "/value required"},
 		{"more than what is sealed", `{"name":"n","value":{"sealed":"AAAA","plain":"s3cret"}}`, "/value invalid_value"},
 		{"no base64", `{"name":"n","value":{"sealed":"*"}}`, "/value invalid_value"},
 		{"unknown member", `{"name":"n","vlaue":"s3cret"}`, "/vlaue unknown_field"},
@@ -245,7 +245,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		if s, _ := material.DecodeSecret(text); s != nil {
 			_ = material.ValidateSecret(s)
-			if s.Value != nil && !s.Value.IsSealed() && s.Value.Plain() == "" {
+			if s.Value != nil && s.Value.IsNull() != (!s.Value.IsSealed() && s.Value.Plain() == "") {
 				t.Fatal("a value that is neither plain nor sealed")
 			}
 		}

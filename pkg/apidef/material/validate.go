@@ -25,9 +25,14 @@ const (
 	CodeWeak    fault.Code = "certificate.key_weak"
 	CodeExpired fault.Code = "certificate.expired"  // warning; params notAfter
 	CodeNotYet  fault.Code = "certificate.not_yet"  // warning; params notBefore
-	CodeNames   fault.Code = "certificate.no_names" // warning: no client asks for it by a name
 	CodeNoCA    fault.Code = "certificate.not_a_ca" // warning: in a bundle, but no authority
 	CodeOpenAPI fault.Code = "document.openapi_invalid"
+	// CodeSecretUnknown is of a reference to a secret that does not exist.
+	CodeSecretUnknown fault.Code = "secret.unknown"
+	// CodeSecretRefused is found by gateways: options are not valid with the secret in them.
+	CodeSecretRefused fault.Code = "secret.refused"
+	// CodeSecretSealed is found by gateways: they cannot open a private part.
+	CodeSecretSealed fault.Code = "secret.sealed"
 )
 
 // Bounds of material.
@@ -47,7 +52,11 @@ const (
 func ValidateSecret(s *Secret) []fault.Problem {
 	v := &findings{}
 	v.common(s.ID, s.Name, s.Description, s.Tags)
-	if s.Value != nil && len(s.Value.plain) > maxSecret {
+	switch {
+	case s.Value == nil:
+	case s.Value.IsNull():
+		v.add("/value", strictjson.CodeRequired, map[string]any{"name": "value"}, "a secret has a value; write it, or leave the member out to keep the one before")
+	case len(s.Value.plain) > maxSecret:
 		v.length("/value", len(s.Value.plain), maxSecret, "bytes")
 	}
 	return v.problems

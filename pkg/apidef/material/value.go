@@ -31,6 +31,9 @@ func (v *Value) Plain() string { return v.plain }
 // IsSealed tells a stored value from a plain one.
 func (v *Value) IsSealed() bool { return len(v.Sealed) > 0 }
 
+// IsNull tells of a value that was written as null.
+func (v *Value) IsNull() bool { return !v.IsSealed() && v.plain == "" }
+
 // String hides the value.
 func (v Value) String() string { return "***" }
 
@@ -61,6 +64,9 @@ func (v Value) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads both forms. Its errors say nothing of what was read.
 func (v *Value) UnmarshalJSON(text []byte) error {
 	*v = Value{}
+	if string(text) == "null" {
+		return nil
+	}
 	if len(text) > 0 && text[0] == '"' {
 		if json.Unmarshal(text, &v.plain) != nil || v.plain == "" {
 			return errValue
