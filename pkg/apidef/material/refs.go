@@ -52,6 +52,11 @@ func Refers(fs apidef.Filters) bool {
 	return false
 }
 
+// Mentions tells quickly whether the text of a definition may refer to a secret.
+func Mentions(text []byte) bool {
+	return Refers(apidef.Filters{"": text})
+}
+
 func filterUses(at string, fs apidef.Filters) []Use {
 	if !Refers(fs) {
 		return nil
