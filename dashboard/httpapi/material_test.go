@@ -77,6 +77,11 @@ func TestCertificatesShowWhatTheyAre(t *testing.T) {
 	if f := got.Certificate; f.Subject != "CN=a.test" || f.Issuer != "CN=ca" || strings.Join(f.Names, " ") != "a.test b.test" || !f.HasKey || f.NotAfter == "" || got.UsedBy == nil {
 		t.Errorf("got %+v", got)
 	}
+	for q, total := range map[string]string{"B.test": `"total":1`, "cn=a.test": `"total":1`, "c.test": `"total":0`} {
+		if list := c.do("GET", "/certificates?q="+q, "").want(t, 200, ""); !strings.Contains(list.body, total) {
+			t.Errorf("%s: got %s", q, list.body)
+		}
+	}
 	for _, text := range []string{made.body, shown.body, d.log.String()} {
 		if strings.Contains(text, `"key":`) || strings.Contains(text, strings.Split(string(key), "\n")[1]) {
 			t.Errorf("the key is shown: %s", text)

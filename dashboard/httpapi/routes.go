@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/sluice-gateway/sluice/dashboard/people"
 )
@@ -37,7 +38,7 @@ func (r route) methods() []string {
 // routes is every route of the API, read top to bottom.
 func routes() []route {
 	get, post, put, patch, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
-	return []route{
+	return slices.Concat(materialRoutes(), []route{
 		// the caller
 		{post, "/session", anyone, (*api).signIn},
 		{get, "/session", oneTime, (*api).session},
@@ -74,26 +75,6 @@ func routes() []route {
 		{patch, "/policies/{id}", people.PoliciesWrite, (*api).patchPolicy},
 		{del, "/policies/{id}", people.PoliciesWrite, (*api).deletePolicy},
 
-		// certificates, secrets and OpenAPI documents
-		{get, "/certificates", people.CertificatesRead, (*api).listCertificates},
-		{post, "/certificates", people.CertificatesWrite, (*api).createCertificate},
-		{get, "/certificates/{id}", people.CertificatesRead, (*api).getCertificate},
-		{put, "/certificates/{id}", people.CertificatesWrite, (*api).replaceCertificate},
-		{patch, "/certificates/{id}", people.CertificatesWrite, (*api).patchCertificate},
-		{del, "/certificates/{id}", people.CertificatesWrite, (*api).deleteCertificate},
-		{get, "/secrets", people.SecretsRead, (*api).listSecrets},
-		{post, "/secrets", people.SecretsWrite, (*api).createSecret},
-		{get, "/secrets/{id}", people.SecretsRead, (*api).getSecret},
-		{put, "/secrets/{id}", people.SecretsWrite, (*api).replaceSecret},
-		{patch, "/secrets/{id}", people.SecretsWrite, (*api).patchSecret},
-		{del, "/secrets/{id}", people.SecretsWrite, (*api).deleteSecret},
-		{get, "/documents", people.DocumentsRead, (*api).listDocuments},
-		{post, "/documents", people.DocumentsWrite, (*api).createDocument},
-		{get, "/documents/{id}", people.DocumentsRead, (*api).getDocument},
-		{put, "/documents/{id}", people.DocumentsWrite, (*api).replaceDocument},
-		{patch, "/documents/{id}", people.DocumentsWrite, (*api).patchDocument},
-		{del, "/documents/{id}", people.DocumentsWrite, (*api).deleteDocument},
-
 		// keys of callers
 		{get, "/keys", people.KeysRead, (*api).listKeys},
 		{post, "/keys", people.KeysWrite, (*api).createKey},
@@ -120,5 +101,30 @@ func routes() []route {
 		// what was called
 		{get, "/requests", people.RequestsRead, (*api).listRequests},
 		{get, "/requests/{id}", people.RequestsRead, (*api).getRequest},
+	})
+}
+
+// materialRoutes are those of what definitions name.
+func materialRoutes() []route {
+	get, post, put, patch, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+	return []route{
+		{get, "/certificates", people.CertificatesRead, (*api).listCertificates},
+		{post, "/certificates", people.CertificatesWrite, (*api).createCertificate},
+		{get, "/certificates/{id}", people.CertificatesRead, (*api).getCertificate},
+		{put, "/certificates/{id}", people.CertificatesWrite, (*api).replaceCertificate},
+		{patch, "/certificates/{id}", people.CertificatesWrite, (*api).patchCertificate},
+		{del, "/certificates/{id}", people.CertificatesWrite, (*api).deleteCertificate},
+		{get, "/secrets", people.SecretsRead, (*api).listSecrets},
+		{post, "/secrets", people.SecretsWrite, (*api).createSecret},
+		{get, "/secrets/{id}", people.SecretsRead, (*api).getSecret},
+		{put, "/secrets/{id}", people.SecretsWrite, (*api).replaceSecret},
+		{patch, "/secrets/{id}", people.SecretsWrite, (*api).patchSecret},
+		{del, "/secrets/{id}", people.SecretsWrite, (*api).deleteSecret},
+		{get, "/documents", people.DocumentsRead, (*api).listDocuments},
+		{post, "/documents", people.DocumentsWrite, (*api).createDocument},
+		{get, "/documents/{id}", people.DocumentsRead, (*api).getDocument},
+		{put, "/documents/{id}", people.DocumentsWrite, (*api).replaceDocument},
+		{patch, "/documents/{id}", people.DocumentsWrite, (*api).patchDocument},
+		{del, "/documents/{id}", people.DocumentsWrite, (*api).deleteDocument},
 	}
 }
