@@ -71,18 +71,25 @@ func (r rules) Judge(*publish.State, string, objects.Document) []fault.Problem {
 // Consult has nobody to ask.
 func (r rules) Consult(context.Context, string, objects.Document) []fault.Problem { return nil }
 
-// Release keeps certificates that APIs name: gateways would refuse the APIs.
+// Release keeps what Hold keeps.
 func (r rules) Release(ctx context.Context, org, id string) (problems []fault.Problem, err error) {
 	err = r.engine.View(ctx, func(s *publish.State) error {
-		if users := s.Users(publish.Ref{Org: org, Kind: publish.KindCertificate, ID: id}); len(users) > 0 {
-			problems = []fault.Problem{{
-				Code: "certificate.in_use", Severity: fault.Error, Params: map[string]any{"apis": len(users), "some": users[0].ID},
-				Message: fmt.Sprintf("%d APIs name this certificate, such as %q; take it from them first", len(users), users[0].ID),
-			}}
-		}
+		problems = r.Hold(s, org, id)
 		return nil
 	})
 	return problems, err
+}
+
+// Hold keeps certificates that APIs of a state name: gateways would refuse the APIs.
+func (r rules) Hold(s *publish.State, org, id string) []fault.Problem {
+	users := s.Users(publish.Ref{Org: org, Kind: publish.KindCertificate, ID: id})
+	if len(users) == 0 {
+		return nil
+	}
+	return []fault.Problem{{
+		Code: "certificate.in_use", Severity: fault.Error, Params: map[string]any{"apis": len(users), "some": users[0].ID},
+		Message: fmt.Sprintf("%d APIs name this certificate, such as %q; take it from them first", len(users), users[0].ID),
+	}}
 }
 
 // Facts are what people see of a stored certificate; false where its text cannot
