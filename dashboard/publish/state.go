@@ -95,15 +95,21 @@ func (s *State) put(o Object) bool {
 		if d, _ := apidef.DecodeStored(o.Text); d != nil {
 			s.index.Put(o.Org, o.Rev, d)
 			entry := s.objects[ref]
-			for _, u := range material.Uses(d) {
-				if r := (Ref{o.Org, u.Kind, u.ID}); !slices.Contains(entry.uses, r) {
-					entry.uses = append(entry.uses, r)
-				}
-			}
+			entry.uses = usesOf(o.Org, d)
 			s.objects[ref] = entry
 		}
 	}
 	return true
+}
+
+// usesOf lists the material that a definition names, each once.
+func usesOf(org string, d *apidef.Definition) (out []Ref) {
+	for _, u := range material.Uses(d) {
+		if r := (Ref{org, u.Kind, u.ID}); !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // Users are the present APIs that name a certificate or a secret, by id.
