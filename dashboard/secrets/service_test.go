@@ -44,7 +44,7 @@ type fixture struct {
 
 func open(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{t: t, dir: t.TempDir(), rdb: testenv.Redis(t), log: &bytes.Buffer{}, now: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
+	f := &fixture{t: t, dir: t.TempDir(), rdb: testenv.Redis(t), log: &bytes.Buffer{}, now: time.Now().UTC().Truncate(time.Second)}
 	var err error
 	f.keys, err = trust.Generate()
 	must(t, err)
