@@ -9,6 +9,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
+	"github.com/sluice-gateway/sluice/pkg/apidef/material"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/notice"
 )
@@ -34,7 +35,7 @@ func New(e *publish.Engine, views publish.Views, checker Checker) (*Service, err
 	if err != nil {
 		return nil, fmt.Errorf("reading the catalog of filters: %w", err)
 	}
-	return &Service{objects.New(e, views, publish.KindAPI, rules{catalog, checker}), e}, nil
+	return &Service{objects.New(e, views, publish.KindAPI, rules{catalog, checker, e}), e}, nil
 }
 
 // Place is a listen path that somebody asks for.
@@ -59,6 +60,7 @@ func (s *Service) Availability(ctx context.Context, p Place) (a apidef.Availabil
 type rules struct {
 	catalog *apidef.Catalog
 	checker Checker
+	engine  *publish.Engine
 }
 
 func (r rules) Read(text []byte) (any, []fault.Problem) {
@@ -71,7 +73,17 @@ func (r rules) Read(text []byte) (any, []fault.Problem) {
 }
 
 func (r rules) Judge(s *publish.State, org string, d objects.Document) []fault.Problem {
-	return s.Conflicts(org, d.Value.(*apidef.Definition))
+	definition := d.Value.(*apidef.Definition)
+	problems := s.Conflicts(org, definition)
+	for _, u := range material.Uses(definition) {
+		if _, ok := s.Get(publish.Ref{Org: org, Kind: u.Kind, ID: u.ID}); !ok && u.Kind == publish.KindSecret {
+			problems = append(problems, fault.Problem{
+				Code: material.CodeSecretUnknown, Path: u.Path, Severity: fault.Error, Params: map[string]any{"secret": u.ID},
+				Message: fmt.Sprintf("there is no secret %q; make it first, or correct the name in ${secret:%s}", u.ID, u.ID),
+			})
+		}
+	}
+	return problems
 }
 
 // Consult lets a gateway of each group compile the definition: regular
@@ -82,7 +94,11 @@ func (r rules) Consult(ctx context.Context, org string, d objects.Document) []fa
 	}
 	rejected, silent := r.checker.Check(ctx, d.Groups, notice.Check{Org: org, Kind: publish.KindAPI, ID: d.ID, Text: d.Text})
 	var problems []fault.Problem
+	settled := len(rejected) > 0 && r.settled(ctx, org, d.Value.(*apidef.Definition))
 	for _, x := range rejected {
+		if settled && (fault.Code(x.Code) == material.CodeSecretUnknown || fault.Code(x.Code) == apidef.CodeCertificateMissing) {
+			continue // what was just published may be on its way to the gateway
+		}
 		problems = append(problems, fault.Problem{
 			Code: fault.Code(x.Code), Path: x.Path, Message: strings.TrimPrefix(x.Message, x.Path+": "), Severity: fault.Error,
 			Params: map[string]any{"by": "gateway"},
@@ -92,6 +108,19 @@ func (r rules) Consult(ctx context.Context, org string, d objects.Document) []fa
 		problems = append(problems, unchecked(silent))
 	}
 	return problems
+}
+
+// settled tells whether all material that a definition names is published.
+func (r rules) settled(ctx context.Context, org string, d *apidef.Definition) bool {
+	all := true
+	err := r.engine.View(ctx, func(s *publish.State) error {
+		for _, u := range material.Uses(d) {
+			_, ok := s.Get(publish.Ref{Org: org, Kind: u.Kind, ID: u.ID})
+			all = all && ok
+		}
+		return nil
+	})
+	return err == nil && all
 }
 
 func unchecked(groups []string) fault.Problem {

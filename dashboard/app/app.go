@@ -18,7 +18,9 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/apis"
 	"github.com/sluice-gateway/sluice/dashboard/backup"
 	"github.com/sluice-gateway/sluice/dashboard/calls"
+	"github.com/sluice-gateway/sluice/dashboard/certificates"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
+	"github.com/sluice-gateway/sluice/dashboard/documents"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/history"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi"
@@ -29,6 +31,8 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/dashboard/sealing"
+	"github.com/sluice-gateway/sluice/dashboard/secrets"
 	"github.com/sluice-gateway/sluice/dashboard/spa"
 	"github.com/sluice-gateway/sluice/pkg/buildinfo"
 	"github.com/sluice-gateway/sluice/pkg/bus"
@@ -139,11 +143,15 @@ func (a *App) compose(rdb redis.UniversalClient, trusted *trust.Keys) (http.Hand
 	a.keys = keys.New(keys.Options{Store: a.st.keys, Marks: a.st.marks, Ring: keyring.NewWriter(rdb, trusted), Catalog: bundles, Hasher: trusted, Logger: a.log})
 	a.keys.Attach(a.bus)
 
-	set := objects.NewSet(a.engine, definitions.Collection, bundles.Collection)
+	box := sealing.New(trusted, time.Now)
+	chains, sealed := certificates.New(a.engine, a.st.views, box, time.Now), secrets.New(a.engine, a.st.views, box)
+	papers := documents.New(a.engine, a.st.views)
+	set := objects.NewSet(a.engine, definitions.Collection, bundles.Collection, chains.Collection, sealed.Collection, papers.Collection)
 	reg := telemetry.NewRegistry("dashboard")
 	observe := observer(reg)
 	rest, err := httpapi.New(httpapi.Options{
-		People: a.people, APIs: definitions, Policies: bundles, Keys: a.keys, Fleet: nodes, Commands: ask, Engine: a.engine, Hub: a.hub,
+		People: a.people, APIs: definitions, Policies: bundles, Certificates: chains, Secrets: sealed, Documents: papers,
+		Keys: a.keys, Fleet: nodes, Commands: ask, Engine: a.engine, Hub: a.hub,
 		Changes: changes.Service{Set: set, History: history.New(history.Options{Engine: a.engine, Log: a.st.log, Contents: a.st.contents, Set: set})},
 		Calls:   calls.New(a.records.options(calls.Published{Engine: a.engine})),
 		Secure:  strings.HasPrefix(a.c.PublicURL, "https://"), PublicURL: a.c.PublicURL, TrustedProxies: a.c.proxies(), StoreDriver: a.c.Store.Driver,

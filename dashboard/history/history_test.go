@@ -291,8 +291,18 @@ func search(t *testing.T, f fixture) {
 	f.put(t, "", "a 주문서 /a")
 	f.put(t, "removed", "b")
 	for _, c := range []struct{ q, want string }{
-		{"light", "1"}, {"LIGHT", "1"}, {"orders", "1"}, {"stock", "4 2"}, {"주문", "3"}, {"kim", "4 3 2 1"}, {"U1", "4 3 2 1"},
-		{"removed", "4"}, {"none of these", ""}, {"%", ""}, {".*", ""}, {"b", "4 2"},
+		{"light", "1"},
+		{"LIGHT", "1"},
+		{"orders", "1"},
+		{"stock", "4 2"},
+		{"주문", "3"},
+		{"kim", "4 3 2 1"},
+		{"U1", "4 3 2 1"},
+		{"removed", "4"},
+		{"none of these", ""},
+		{"%", ""},
+		{".*", ""},
+		{"b", "4 2"},
 	} {
 		for range 2 { // names are remembered the second time
 			found, err := f.Search(t.Context(), "default", c.q, 0, 10, every)

@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
+	"github.com/sluice-gateway/sluice/pkg/apidef/material"
 	"github.com/sluice-gateway/sluice/pkg/buildinfo"
 )
 
@@ -64,7 +65,7 @@ func (a *api) meta(c *call) error {
 		buildinfo.Version(), buildinfo.Commit(), a.StoreDriver,
 		[]string{"en", "ko"},
 		[]people.Role{people.Viewer, people.Operator, people.Admin},
-		[]string{"apis", "policies", "keys", "tokens", "gateways", "revisions", "events", "requests"},
+		[]string{"apis", "policies", "certificates", "secrets", "documents", "keys", "tokens", "gateways", "revisions", "events", "requests"},
 	})
 }
 
@@ -75,6 +76,15 @@ func (a *api) schema(c *call) error {
 	c.W.Header().Set("Content-Type", "application/schema+json")
 	_, _ = c.W.Write(a.static.schema)
 	return nil
+}
+
+// schemaMaterial answers with the schemas of certificates, secrets and documents, by
+// kind.
+func (a *api) schemaMaterial(c *call) error {
+	if err := c.Query(); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, json.RawMessage(material.SchemaJSON()))
 }
 
 func (a *api) filters(c *call) error {

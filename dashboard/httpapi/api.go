@@ -16,7 +16,9 @@ import (
 
 	"github.com/sluice-gateway/sluice/dashboard/apis"
 	"github.com/sluice-gateway/sluice/dashboard/calls"
+	"github.com/sluice-gateway/sluice/dashboard/certificates"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
+	"github.com/sluice-gateway/sluice/dashboard/documents"
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi/changes"
@@ -25,6 +27,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/dashboard/secrets"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/httpd"
 )
@@ -37,16 +40,19 @@ const answerTimeout = time.Minute
 
 // Options are what the API needs. All services are required.
 type Options struct {
-	People   *people.Service
-	APIs     *apis.Service
-	Policies *policies.Service
-	Changes  changes.Service
-	Keys     *keys.Service
-	Fleet    *fleet.Service
-	Commands *commands.Service
-	Engine   *publish.Engine
-	Hub      *live.Hub
-	Calls    *calls.Service
+	People       *people.Service
+	APIs         *apis.Service
+	Policies     *policies.Service
+	Certificates *certificates.Service
+	Secrets      *secrets.Service
+	Documents    *documents.Service
+	Changes      changes.Service
+	Keys         *keys.Service
+	Fleet        *fleet.Service
+	Commands     *commands.Service
+	Engine       *publish.Engine
+	Hub          *live.Hub
+	Calls        *calls.Service
 
 	Secure         bool           // browsers come by https: the session cookie is marked Secure
 	PublicURL      string         // an origin beside the request's own that browsers may come from; "" is none

@@ -15,7 +15,9 @@ import (
 
 	"github.com/sluice-gateway/sluice/dashboard/apis"
 	"github.com/sluice-gateway/sluice/dashboard/calls"
+	"github.com/sluice-gateway/sluice/dashboard/certificates"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
+	"github.com/sluice-gateway/sluice/dashboard/documents"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/history"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi/changes"
@@ -25,6 +27,8 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/dashboard/sealing"
+	"github.com/sluice-gateway/sluice/dashboard/secrets"
 	"github.com/sluice-gateway/sluice/dashboard/sqlite"
 	"github.com/sluice-gateway/sluice/pkg/bus"
 	wirefleet "github.com/sluice-gateway/sluice/pkg/fleet"
@@ -101,15 +105,18 @@ func start(t *testing.T, password string, k ...keeper) (*dashboard, string) {
 	definitions, err := apis.New(d.engine, store.Views(), ask)
 	must(t, err)
 	bundles := policies.New(d.engine, store.Views(), keys.Uses{Store: store.Keys()})
+	box := sealing.New(trusted, time.Now)
 	d.people = people.New(people.Options{Users: store.Users(), Sessions: store.Sessions(), Tokens: store.Tokens(), Attempts: store.Attempts(), Hasher: trusted, Logger: log})
 	if len(k) == 0 {
 		k = []keeper{inSQLite(t, filepath.Join(t.TempDir(), "none"), true)}
 	}
-	set := objects.NewSet(d.engine, definitions.Collection, bundles.Collection)
+	chains, sealed, papers := certificates.New(d.engine, store.Views(), box, time.Now), secrets.New(d.engine, store.Views(), box), documents.New(d.engine, store.Views())
+	set := objects.NewSet(d.engine, definitions.Collection, bundles.Collection, chains.Collection, sealed.Collection, papers.Collection)
 	h, err := New(Options{
 		Calls:   calls.New(lookingIn(k[0], calls.Published{Engine: d.engine})),
 		Changes: changes.Service{Set: set, History: history.New(history.Options{Engine: d.engine, Log: store.Log(), Contents: store.Contents(), Set: set})},
-		People:  d.people, APIs: definitions, Policies: bundles, Engine: d.engine, Fleet: nodes, Commands: ask, Hub: d.hub, StoreDriver: "sqlite",
+		People:  d.people, APIs: definitions, Policies: bundles, Certificates: chains, Secrets: sealed, Documents: papers,
+		Engine: d.engine, Fleet: nodes, Commands: ask, Hub: d.hub, StoreDriver: "sqlite",
 		Keys:            keys.New(keys.Options{Store: store.Keys(), Marks: store.Marks(), Ring: keyring.NewWriter(rdb, trusted), Catalog: bundles, Hasher: trusted, Logger: log}),
 		PasswordChanged: func(u people.User) { d.changed = append(d.changed, u) }, Log: log,
 	})

@@ -1,177 +1,37 @@
 package httpapi
 
 import (
-	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/sluice-gateway/sluice/dashboard/exchange"
+	"github.com/sluice-gateway/sluice/dashboard/httpapi/resource"
 	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
-	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
 // kind is a kind of revisioned objects, for the handlers that all have in common.
-type kind struct {
-	path string // below Base
-	all  *objects.Collection
-}
+type kind struct{ resource.Kind }
 
-func (a *api) apis() kind     { return kind{"/apis", a.APIs.Collection} }
-func (a *api) policies() kind { return kind{"/policies", a.Policies.Collection} }
-
-// metaDTO is what is known of an object beside its document.
-type metaDTO struct {
-	ID        string         `json:"id"`
-	Revision  int64          `json:"revision"` // of the last change
-	ETag      string         `json:"etag"`     // for If-Match
-	SHA256    string         `json:"sha256"`   // of the document's bytes
-	UpdatedAt time.Time      `json:"updatedAt"`
-	UpdatedBy publish.Author `json:"updatedBy"`
-}
-
-func toMeta(o publish.Object) *metaDTO {
-	if o.Deleted || o.Rev == 0 {
-		return nil
-	}
-	return &metaDTO{o.ID, o.Rev, objects.ETag(o.Rev), o.SHA, o.UpdatedAt, o.UpdatedBy}
-}
-
-// writtenDTO is what follows the document in the answer to a write.
-type writtenDTO struct {
-	Meta       *metaDTO        `json:"meta"` // null after a deletion and in a dry run of a creation
-	Revision   int64           `json:"revision,omitempty"`
-	PublishURL string          `json:"publishUrl,omitempty"`
-	DryRun     bool            `json:"dryRun,omitempty"`
-	Problems   []fault.Problem `json:"problems"` // warnings
-	Plan       []objects.Step  `json:"plan"`
-}
-
-func (k kind) list(c *call) error {
-	if err := c.Query("q", "state", "tag", "sort", "cursor", "limit"); err != nil {
-		return err
-	}
-	limit, err := c.Limit()
-	if err != nil {
-		return err
-	}
-	state, err := c.OneOf("state", "active", "disabled")
-	if err != nil {
-		return err
-	}
-	sort, err := c.OneOf("sort", "name", "-updated")
-	if err != nil {
-		return err
-	}
-	found, err := k.all.List(c.R.Context(), publish.Query{
-		Org: c.org(), Q: strings.ToLower(c.Param("q")), State: state, Tag: c.Param("tag"),
-		Sort: sort, After: c.Param("cursor"), Limit: limit,
-	})
-	if err != nil {
-		return err
-	}
-	items := make([]exchange.Raw, 0, len(found.Items))
-	for _, o := range found.Items {
-		item, err := stored(o)
-		if err != nil {
-			return err
-		}
-		items = append(items, item)
-	}
-	text, err := exchange.RawPage(items, found.Next, found.Total)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, text)
-}
-
-func stored(o publish.Object) (exchange.Raw, error) {
-	return exchange.WithObject(o.Text, struct {
-		Meta *metaDTO `json:"meta"`
-	}{toMeta(o)})
-}
-
-func (k kind) get(c *call) error {
-	if err := c.Query(); err != nil {
-		return err
-	}
-	o, err := k.all.Get(c.R.Context(), c.org(), c.id())
-	if err != nil {
-		return err
-	}
-	text, err := stored(o)
-	if err != nil {
-		return err
-	}
-	c.W.Header().Set("Etag", objects.ETag(o.Rev))
-	return c.JSON(http.StatusOK, text)
-}
+func (k kind) list(c *call) error    { return k.List(c.resource()) }
+func (k kind) get(c *call) error     { return k.Get(c.resource()) }
+func (k kind) create(c *call) error  { return c.writing(k.Create) }
+func (k kind) replace(c *call) error { return c.writing(k.Replace) }
+func (k kind) patch(c *call) error   { return c.writing(k.Patch) }
+func (k kind) remove(c *call) error  { return c.writing(k.Remove) }
 
 func (c *call) id() string { return chi.URLParam(c.R, "id") }
 
-func (k kind) create(c *call) error {
-	w, err := c.write()
-	if err != nil {
-		return err
-	}
-	text, err := c.Body()
-	if err != nil {
-		return err
-	}
-	result, err := k.all.Create(c.R.Context(), w, text)
-	if err != nil {
-		return err
-	}
-	status := http.StatusCreated
-	if w.DryRun {
-		status = http.StatusOK
-	} else {
-		c.W.Header().Set("Location", Base+k.path+"/"+result.Object.ID)
-	}
-	return k.written(c, w, status, result)
+func (c *call) resource() resource.Call {
+	return resource.Call{Exchange: c.Exchange, Actor: c.actor, Base: Base}
 }
 
-func (k kind) replace(c *call) error {
-	return k.change(c, "", func(w objects.Write, text []byte) (objects.Result, error) {
-		return k.all.Replace(c.R.Context(), w, c.id(), text)
-	})
-}
-
-func (k kind) patch(c *call) error {
-	return k.change(c, "application/merge-patch+json", func(w objects.Write, text []byte) (objects.Result, error) {
-		return k.all.Patch(c.R.Context(), w, c.id(), text)
-	})
-}
-
-func (k kind) change(c *call, also string, f func(objects.Write, []byte) (objects.Result, error)) error {
-	w, err := c.write()
-	if err != nil {
+func (c *call) writing(do func(resource.Call) error) (err error) {
+	r := c.resource()
+	if r.Write, err = c.write(); err != nil {
 		return err
 	}
-	text, err := c.Body(also)
-	if err != nil {
-		return err
-	}
-	result, err := f(w, text)
-	if err != nil {
-		return err
-	}
-	return k.written(c, w, http.StatusOK, result)
-}
-
-func (k kind) remove(c *call) error {
-	w, err := c.write()
-	if err != nil {
-		return err
-	}
-	result, err := k.all.Delete(c.R.Context(), w, c.id())
-	if err != nil {
-		return err
-	}
-	return k.written(c, w, http.StatusOK, result)
+	return do(r)
 }
 
 // write is what every change comes with.
@@ -186,19 +46,24 @@ func (c *call) write() (objects.Write, error) {
 	}, err
 }
 
-func (k kind) written(c *call, w objects.Write, status int, r objects.Result) error {
-	out := writtenDTO{Meta: toMeta(r.Object), Revision: r.Revision, DryRun: w.DryRun, Problems: exchange.Warnings(r.Problems), Plan: r.Plan}
-	if r.Revision > 0 {
-		out.PublishURL = Base + "/publishes/" + strconv.FormatInt(r.Revision, 10)
-	}
-	if out.Meta != nil {
-		c.W.Header().Set("Etag", r.ETag)
-	}
-	text, err := exchange.WithObject(r.Object.Text, out)
-	if err != nil {
-		return err
-	}
-	return c.JSON(status, text)
+func (a *api) apis() kind {
+	return kind{resource.Kind{Path: "/apis", All: a.APIs.Collection}}
+}
+
+func (a *api) policies() kind {
+	return kind{resource.Kind{Path: "/policies", All: a.Policies.Collection}}
+}
+
+func (a *api) certificates() kind {
+	return kind{resource.Kind{Path: "/certificates", All: a.Certificates.Collection, More: resource.Material(a.Engine)}}
+}
+
+func (a *api) secrets() kind {
+	return kind{resource.Kind{Path: "/secrets", All: a.Secrets.Collection, More: resource.Material(a.Engine)}}
+}
+
+func (a *api) documents() kind {
+	return kind{resource.Kind{Path: "/documents", All: a.Documents.Collection}}
 }
 
 func (a *api) listAPIs(c *call) error   { return a.apis().list(c) }
@@ -214,3 +79,24 @@ func (a *api) getPolicy(c *call) error     { return a.policies().get(c) }
 func (a *api) replacePolicy(c *call) error { return a.policies().replace(c) }
 func (a *api) patchPolicy(c *call) error   { return a.policies().patch(c) }
 func (a *api) deletePolicy(c *call) error  { return a.policies().remove(c) }
+
+func (a *api) listCertificates(c *call) error   { return a.certificates().list(c) }
+func (a *api) createCertificate(c *call) error  { return a.certificates().create(c) }
+func (a *api) getCertificate(c *call) error     { return a.certificates().get(c) }
+func (a *api) replaceCertificate(c *call) error { return a.certificates().replace(c) }
+func (a *api) patchCertificate(c *call) error   { return a.certificates().patch(c) }
+func (a *api) deleteCertificate(c *call) error  { return a.certificates().remove(c) }
+
+func (a *api) listSecrets(c *call) error   { return a.secrets().list(c) }
+func (a *api) createSecret(c *call) error  { return a.secrets().create(c) }
+func (a *api) getSecret(c *call) error     { return a.secrets().get(c) }
+func (a *api) replaceSecret(c *call) error { return a.secrets().replace(c) }
+func (a *api) patchSecret(c *call) error   { return a.secrets().patch(c) }
+func (a *api) deleteSecret(c *call) error  { return a.secrets().remove(c) }
+
+func (a *api) listDocuments(c *call) error   { return a.documents().list(c) }
+func (a *api) createDocument(c *call) error  { return a.documents().create(c) }
+func (a *api) getDocument(c *call) error     { return a.documents().get(c) }
+func (a *api) replaceDocument(c *call) error { return a.documents().replace(c) }
+func (a *api) patchDocument(c *call) error   { return a.documents().patch(c) }
+func (a *api) deleteDocument(c *call) error  { return a.documents().remove(c) }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dashboard/httpapi/resource"
+
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
@@ -18,7 +20,7 @@ import (
 // written is the answer to a write, with the document as it was sent.
 type written struct {
 	Object     json.RawMessage `json:"object"`
-	Meta       *metaDTO        `json:"meta"`
+	Meta       *resource.Meta  `json:"meta"`
 	Revision   int64           `json:"revision"`
 	PublishURL string          `json:"publishUrl"`
 	DryRun     bool            `json:"dryRun"`

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi/changes"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
+	"github.com/sluice-gateway/sluice/pkg/apidef/material"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
@@ -45,7 +46,7 @@ func (a *api) listRevisions(c *call) error {
 	if err != nil {
 		return err
 	}
-	kind, err := c.OneOf("kind", publish.KindAPI, publish.KindPolicy)
+	kind, err := c.OneOf("kind", publish.Kinds()...)
 	if err != nil {
 		return err
 	}
@@ -156,8 +157,8 @@ func (a *api) getRevision(c *call) error {
 	return c.JSON(http.StatusOK, named[0])
 }
 
-// getChange answers with one object's document before and after a revision. Who may
-// not read such objects may not read them here.
+// getChange answers with one object's document before and after a revision, without
+// private parts. Who may not read such objects may not read them here.
 func (a *api) getChange(c *call) error {
 	kind := chi.URLParam(c.R, "kind")
 	needs, _ := changes.Permissions(kind)
@@ -172,6 +173,7 @@ func (a *api) getChange(c *call) error {
 	if err != nil {
 		return err
 	}
+	texts.Before, texts.After = material.Show(kind, texts.Before), material.Show(kind, texts.After)
 	return c.JSON(http.StatusOK, texts)
 }
 

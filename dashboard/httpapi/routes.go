@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/sluice-gateway/sluice/dashboard/people"
 )
@@ -37,7 +38,7 @@ func (r route) methods() []string {
 // routes is every route of the API, read top to bottom.
 func routes() []route {
 	get, post, put, patch, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
-	return []route{
+	return slices.Concat(materialRoutes(), []route{
 		// the caller
 		{post, "/session", anyone, (*api).signIn},
 		{get, "/session", oneTime, (*api).session},
@@ -50,6 +51,7 @@ func routes() []route {
 		{get, "/openapi.yaml", anyone, (*api).openapi},
 		{get, "/meta", signedIn, (*api).meta},
 		{get, "/schema/api", signedIn, (*api).schema},
+		{get, "/schema/material", signedIn, (*api).schemaMaterial},
 		{get, "/filters", signedIn, (*api).filters},
 
 		// APIs
@@ -104,5 +106,30 @@ func routes() []route {
 		// what was called
 		{get, "/requests", people.RequestsRead, (*api).listRequests},
 		{get, "/requests/{id}", people.RequestsRead, (*api).getRequest},
+	})
+}
+
+// materialRoutes are those of what definitions name.
+func materialRoutes() []route {
+	get, post, put, patch, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+	return []route{
+		{get, "/certificates", people.CertificatesRead, (*api).listCertificates},
+		{post, "/certificates", people.CertificatesWrite, (*api).createCertificate},
+		{get, "/certificates/{id}", people.CertificatesRead, (*api).getCertificate},
+		{put, "/certificates/{id}", people.CertificatesWrite, (*api).replaceCertificate},
+		{patch, "/certificates/{id}", people.CertificatesWrite, (*api).patchCertificate},
+		{del, "/certificates/{id}", people.CertificatesWrite, (*api).deleteCertificate},
+		{get, "/secrets", people.SecretsRead, (*api).listSecrets},
+		{post, "/secrets", people.SecretsWrite, (*api).createSecret},
+		{get, "/secrets/{id}", people.SecretsRead, (*api).getSecret},
+		{put, "/secrets/{id}", people.SecretsWrite, (*api).replaceSecret},
+		{patch, "/secrets/{id}", people.SecretsWrite, (*api).patchSecret},
+		{del, "/secrets/{id}", people.SecretsWrite, (*api).deleteSecret},
+		{get, "/documents", people.DocumentsRead, (*api).listDocuments},
+		{post, "/documents", people.DocumentsWrite, (*api).createDocument},
+		{get, "/documents/{id}", people.DocumentsRead, (*api).getDocument},
+		{put, "/documents/{id}", people.DocumentsWrite, (*api).replaceDocument},
+		{patch, "/documents/{id}", people.DocumentsWrite, (*api).patchDocument},
+		{del, "/documents/{id}", people.DocumentsWrite, (*api).deleteDocument},
 	}
 }

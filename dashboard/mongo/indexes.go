@@ -11,17 +11,20 @@ import (
 
 // The collections.
 const (
-	revisionsName  = "revisions"
-	contentsName   = "contents"
-	apisName       = "apis"
-	policiesName   = "policies"
-	marksName      = "marks"
-	keysName       = "keys"
-	usersName      = "users"
-	sessionsName   = "sessions"
-	tokensName     = "tokens"
-	attemptsName   = "attempts"
-	migrationsName = "migrations"
+	revisionsName    = "revisions"
+	contentsName     = "contents"
+	apisName         = "apis"
+	policiesName     = "policies"
+	certificatesName = "certificates"
+	secretsName      = "secrets"
+	documentsName    = "documents"
+	marksName        = "marks"
+	keysName         = "keys"
+	usersName        = "users"
+	sessionsName     = "sessions"
+	tokensName       = "tokens"
+	attemptsName     = "attempts"
+	migrationsName   = "migrations"
 )
 
 // index is one index of a collection.

@@ -26,6 +26,7 @@ type step struct {
 func steps() []step {
 	return []step{
 		{1, "indexes of the first release", createIndexes},
+		{2, "indexes of certificates, secrets and documents", createIndexes},
 	}
 }
 

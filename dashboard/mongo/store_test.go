@@ -138,7 +138,7 @@ func TestAnOlderDashboardStartsOnANewerDatabase(t *testing.T) {
 
 func TestEveryIndexedViewIsOneOfAKind(t *testing.T) {
 	var names []string
-	for _, kind := range []string{publish.KindAPI, publish.KindPolicy} {
+	for _, kind := range publish.Kinds() {
 		c, err := views{new(driver.Client).Database("x")}.view(kind)
 		if err != nil {
 			t.Fatal(err)

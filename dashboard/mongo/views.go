@@ -31,7 +31,9 @@ type views struct{ db *driver.Database }
 var _ publish.Views = views{}
 
 // viewNames lists the collections that viewName gives.
-func viewNames() []string { return []string{apisName, policiesName} }
+func viewNames() []string {
+	return []string{apisName, policiesName, certificatesName, secretsName, documentsName}
+}
 
 // view gives the collection of a kind.
 func (s views) view(kind string) (*driver.Collection, error) {
@@ -40,6 +42,12 @@ func (s views) view(kind string) (*driver.Collection, error) {
 		return s.db.Collection(apisName), nil
 	case publish.KindPolicy:
 		return s.db.Collection(policiesName), nil
+	case publish.KindCertificate:
+		return s.db.Collection(certificatesName), nil
+	case publish.KindSecret:
+		return s.db.Collection(secretsName), nil
+	case publish.KindDocument:
+		return s.db.Collection(documentsName), nil
 	}
 	return nil, fmt.Errorf("no view of kind %q", kind)
 }

@@ -41,6 +41,14 @@ type Rules interface {
 	Release(ctx context.Context, org, id string) ([]fault.Problem, error)
 }
 
+// Preparer is what the rules of a kind with private parts have beside Rules.
+type Preparer interface {
+	// Prepare returns a text as it is to be stored under that id: what is private is
+	// sealed, and taken from the stored text, which is nil for a creation, where the new
+	// one leaves it out. The text was read before.
+	Prepare(org, id string, stored, text []byte) ([]byte, []fault.Problem)
+}
+
 // Collection is all objects of one kind: each change is judged by the kind's
 // rules, becomes a revision, and is published. Safe for concurrent use.
 //
@@ -204,7 +212,7 @@ func (c *Collection) Check(ctx context.Context, org, id string, text []byte) ([]
 // prepareNew judges a creation.
 func (c *Collection) prepareNew(ctx context.Context, org string, text []byte) (candidate, error) {
 	n := candidate{}
-	n.doc, n.problems = c.read(nil, text)
+	n.doc, n.problems = c.read(org, nil, text)
 	if n.doc.Value == nil {
 		return n, c.invalid(n.problems)
 	}
@@ -225,7 +233,7 @@ func (c *Collection) prepareNew(ctx context.Context, org string, text []byte) (c
 // place gives a new document its id, if it has none, and its place among what exists.
 func (c *Collection) place(s *publish.State, org string, text []byte, n *candidate) error {
 	if n.made {
-		n.doc, n.problems = c.read(nil, insertID(text, c.freeID(s, org, n.doc.Name)))
+		n.doc, n.problems = c.read(org, nil, insertID(text, c.freeID(s, org, n.doc.Name)))
 	}
 	n.ref = publish.Ref{Org: org, Kind: c.kind, ID: n.doc.ID}
 	if _, taken := s.Get(n.ref); taken {
@@ -266,21 +274,22 @@ func (c *Collection) changeIn(ctx context.Context, s *publish.State, w Write, id
 	if err != nil {
 		return n, err
 	}
-	n.base, n.same = &entry, bytes.Equal(n.stored, text)
-	n.doc, n.problems = c.read(n.stored, text)
+	n.base = &entry
+	n.doc, n.problems = c.read(w.Org, n.stored, text)
 	if n.doc.Value == nil {
 		return n, nil
 	}
 	switch n.doc.ID {
 	case id:
 	case "":
-		n.doc, n.problems = c.read(n.stored, insertID(text, id))
+		n.doc, n.problems = c.read(w.Org, n.stored, insertID(text, id))
 	default:
 		n.problems = append(n.problems, fault.Problem{
 			Code: fault.Code(c.kind + ".id_changed"), Path: "/id", Severity: fault.Error, Fix: id,
 			Message: fmt.Sprintf("the id is %s and never changes; make a new object instead", id), Params: map[string]any{"id": id},
 		})
 	}
+	n.same = bytes.Equal(n.stored, n.doc.Text)
 	return n, nil
 }
 
@@ -357,7 +366,7 @@ func (c *Collection) fits(s *publish.State, w Write, n candidate) error {
 
 // read reads a text. What nothing reads is only a warning where the stored text
 // has the very same bytes there.
-func (c *Collection) read(stored, text []byte) (Document, []fault.Problem) {
+func (c *Collection) read(org string, stored, text []byte) (Document, []fault.Problem) {
 	value, problems := c.rules.Read(text)
 	kept := keep(problems, stored, text)
 	if value == nil && len(kept) > 0 && !hasErrors(problems) {
@@ -377,6 +386,11 @@ func (c *Collection) read(stored, text []byte) (Document, []fault.Problem) {
 	}
 	if value != nil && json.Unmarshal(text, &loose) == nil {
 		d.ID, d.Name, d.Groups = loose.ID, loose.Name, loose.Groups
+	}
+	if p, ok := c.rules.(Preparer); ok && d.ID != "" {
+		var more []fault.Problem
+		d.Text, more = p.Prepare(org, d.ID, stored, text)
+		problems = append(problems, more...)
 	}
 	return d, problems
 }

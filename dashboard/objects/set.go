@@ -181,7 +181,7 @@ func (s *Set) member(ctx context.Context, ids, state *publish.State, org string,
 		return m, err
 	}
 	if ch.ID == "" {
-		d, _ := c.read(nil, ch.Text)
+		d, _ := c.read(org, nil, ch.Text)
 		ch.ID = d.ID
 	}
 	var err error
@@ -193,13 +193,13 @@ func (s *Set) member(ctx context.Context, ids, state *publish.State, org string,
 	if ch.IfMatch != "" && ch.IfMatch != "*" {
 		return m, c.notFound(ch.ID)
 	}
-	m.doc, m.problems = c.read(nil, ch.Text)
+	m.doc, m.problems = c.read(org, nil, ch.Text)
 	if m.doc.Value == nil {
 		m.ref = publish.Ref{Org: org, Kind: ch.Kind, ID: ch.ID}
 		return m, nil
 	}
 	if m.doc.ID == "" && ch.ID != "" {
-		m.doc, m.problems = c.read(nil, insertID(ch.Text, ch.ID))
+		m.doc, m.problems = c.read(org, nil, insertID(ch.Text, ch.ID))
 	}
 	m.made = m.doc.ID == ""
 	if err = c.place(ids, org, ch.Text, &m.candidate); err == nil && ch.ID != "" && m.ref.ID != ch.ID {

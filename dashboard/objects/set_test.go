@@ -162,20 +162,35 @@ func TestASetIsJudgedByWhereItLeads(t *testing.T) {
 		change int
 		path   string
 	}{
-		{"two of the set on one path", []objects.Change{put("api", "x", "", definition("x", "X", "/x")), put("api", "y", "", definition("y", "Y", "/x/"))},
-			"api.path_taken", fault.Conflict, 0, "/changes/0/object/listen/path"},
-		{"a path of one that stays", []objects.Change{put("policy", "p", "", []byte(`{"name":"P"}`)), put("api", "y", "", definition("y", "Y", "/b"))},
-			"api.path_taken", fault.Conflict, 1, "/changes/1/object/listen/path"},
-		{"a document with errors", []objects.Change{put("policy", "p", "", []byte(`{"name":"P"}`)), put("api", "y", "", []byte(`{"name":"Y","nmae":1}`))},
-			"set.invalid", fault.Unprocessable, 1, "/changes/1/object/nmae"},
+		{
+			"two of the set on one path",
+			[]objects.Change{put("api", "x", "", definition("x", "X", "/x")), put("api", "y", "", definition("y", "Y", "/x/"))},
+			"api.path_taken", fault.Conflict, 0, "/changes/0/object/listen/path",
+		},
+		{
+			"a path of one that stays",
+			[]objects.Change{put("policy", "p", "", []byte(`{"name":"P"}`)), put("api", "y", "", definition("y", "Y", "/b"))},
+			"api.path_taken", fault.Conflict, 1, "/changes/1/object/listen/path",
+		},
+		{
+			"a document with errors",
+			[]objects.Change{put("policy", "p", "", []byte(`{"name":"P"}`)), put("api", "y", "", []byte(`{"name":"Y","nmae":1}`))},
+			"set.invalid", fault.Unprocessable, 1, "/changes/1/object/nmae",
+		},
 		{"no JSON", []objects.Change{put("policy", "p", "", []byte(`{`))}, "set.invalid", fault.Unprocessable, 0, "/changes/0/object"},
-		{"an old version", []objects.Change{put("policy", "p", "", []byte(`{"name":"P"}`)), put("api", "a", `"1"`, definition("a", "A", "/q"))},
-			"precondition.stale", fault.Stale, 1, "/changes/1"},
+		{
+			"an old version",
+			[]objects.Change{put("policy", "p", "", []byte(`{"name":"P"}`)), put("api", "a", `"1"`, definition("a", "A", "/q"))},
+			"precondition.stale", fault.Stale, 1, "/changes/1",
+		},
 		{"no version of what exists", []objects.Change{put("api", "a", "", definition("a", "A", "/q"))}, "precondition.required", fault.Missing, 0, "/changes/0"},
 		{"a version of what does not exist", []objects.Change{put("api", "q", `"1"`, definition("q", "Q", "/q"))}, "api.not_found", fault.NotFound, 0, "/changes/0"},
 		{"deletion of what does not exist", []objects.Change{remove("api", "q", `*`)}, "api.not_found", fault.NotFound, 0, "/changes/0"},
-		{"a policy that keys name", []objects.Change{put("policy", "p", "", []byte(`{"name":"P"}`)), remove("policy", "used", "*")},
-			"policy.in_use", fault.Conflict, 1, "/changes/1/object"},
+		{
+			"a policy that keys name",
+			[]objects.Change{put("policy", "p", "", []byte(`{"name":"P"}`)), remove("policy", "used", "*")},
+			"policy.in_use", fault.Conflict, 1, "/changes/1/object",
+		},
 		{"one object twice", []objects.Change{put("api", "a", "*", definition("a", "A", "/q")), remove("api", "a", "*")}, "set.twice", fault.Unprocessable, 1, "/changes/1"},
 		{"another id in the text", []objects.Change{put("api", "n", "", definition("m", "A", "/q"))}, "api.id_changed", fault.Unprocessable, 0, "/changes/0"},
 		{"another id for what exists", []objects.Change{put("api", "a", "*", definition("m", "A", "/q"))}, "set.invalid", fault.Unprocessable, 0, "/changes/0/object/id"},

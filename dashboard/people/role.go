@@ -17,24 +17,30 @@ type Permission string
 
 // The permissions.
 const (
-	APIsRead      Permission = "apis:read"
-	APIsWrite     Permission = "apis:write"
-	PoliciesRead  Permission = "policies:read"
-	PoliciesWrite Permission = "policies:write"
-	KeysRead      Permission = "keys:read"
-	KeysWrite     Permission = "keys:write"
-	GatewaysRead  Permission = "gateways:read"
-	RevisionsRead Permission = "revisions:read"
-	RequestsRead  Permission = "requests:read"
-	PeopleRead    Permission = "people:read"
-	PeopleWrite   Permission = "people:write"
-	TokensWrite   Permission = "tokens:write"
+	APIsRead          Permission = "apis:read"
+	APIsWrite         Permission = "apis:write"
+	PoliciesRead      Permission = "policies:read"
+	PoliciesWrite     Permission = "policies:write"
+	CertificatesRead  Permission = "certificates:read"
+	CertificatesWrite Permission = "certificates:write"
+	SecretsRead       Permission = "secrets:read"
+	SecretsWrite      Permission = "secrets:write"
+	DocumentsRead     Permission = "documents:read"
+	DocumentsWrite    Permission = "documents:write"
+	KeysRead          Permission = "keys:read"
+	KeysWrite         Permission = "keys:write"
+	GatewaysRead      Permission = "gateways:read"
+	RevisionsRead     Permission = "revisions:read"
+	RequestsRead      Permission = "requests:read"
+	PeopleRead        Permission = "people:read"
+	PeopleWrite       Permission = "people:write"
+	TokensWrite       Permission = "tokens:write"
 )
 
 // Permissions lists what a role may do; an unknown role may do nothing.
 func (r Role) Permissions() []Permission {
-	read := []Permission{APIsRead, PoliciesRead, KeysRead, GatewaysRead, RevisionsRead, RequestsRead}
-	write := []Permission{APIsWrite, PoliciesWrite, KeysWrite}
+	read := []Permission{APIsRead, PoliciesRead, CertificatesRead, SecretsRead, DocumentsRead, KeysRead, GatewaysRead, RevisionsRead, RequestsRead}
+	write := []Permission{APIsWrite, PoliciesWrite, CertificatesWrite, SecretsWrite, DocumentsWrite, KeysWrite}
 	admin := []Permission{PeopleRead, PeopleWrite, TokensWrite}
 	switch r {
 	case Viewer:

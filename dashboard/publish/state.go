@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/pkg/apidef"
+	"github.com/sluice-gateway/sluice/pkg/apidef/material"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
@@ -35,6 +37,7 @@ type Entry struct {
 	Name    string
 	Groups  []string // gateway groups; none is every group
 	Deleted bool
+	uses    []Ref // the material that an API names
 }
 
 func newState(contents Contents) *State {
@@ -100,9 +103,36 @@ func (s *State) put(o Object) bool {
 	if !o.Deleted {
 		if d, _ := apidef.DecodeStored(o.Text); d != nil {
 			s.index.Put(o.Org, o.Rev, d)
+			entry := s.objects[ref]
+			entry.uses = usesOf(o.Org, d)
+			s.objects[ref] = entry
 		}
 	}
 	return true
+}
+
+// usesOf lists the material that a definition names, each once.
+func usesOf(org string, d *apidef.Definition) (out []Ref) {
+	for _, u := range material.Uses(d) {
+		if r := (Ref{org, u.Kind, u.ID}); !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Users are the present APIs that name a certificate or a secret, by id.
+func (s *State) Users(r Ref) (out []Ref) {
+	if s.below != nil {
+		out = slices.DeleteFunc(s.below.Users(r), func(user Ref) bool { _, changed := s.objects[user]; return changed })
+	}
+	for ref, e := range s.objects {
+		if !e.Deleted && slices.Contains(e.uses, r) {
+			out = append(out, ref)
+		}
+	}
+	slices.SortFunc(out, func(a, b Ref) int { return strings.Compare(a.ID, b.ID) })
+	return out
 }
 
 // in tells whether gateways of a group get the object. Disabled objects are

@@ -7,13 +7,23 @@ import (
 	"errors"
 	"iter"
 	"time"
+
+	"github.com/sluice-gateway/sluice/pkg/apidef/material"
 )
 
 // Kinds of revisioned objects.
 const (
-	KindAPI    = "api"
-	KindPolicy = "policy"
+	KindAPI         = "api"
+	KindPolicy      = "policy"
+	KindCertificate = material.KindCertificate
+	KindSecret      = material.KindSecret
+	KindDocument    = material.KindDocument
 )
+
+// Kinds lists all of them.
+func Kinds() []string {
+	return []string{KindAPI, KindPolicy, KindCertificate, KindSecret, KindDocument}
+}
 
 // Author is who made a revision.
 type Author struct {

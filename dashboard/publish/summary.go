@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/pkg/apidef"
+	"github.com/sluice-gateway/sluice/pkg/apidef/material"
 )
 
 // Sum is the SHA-256 of a text, hex: its name in Contents.
@@ -33,6 +34,7 @@ func Summarise(id string, text []byte) Summary {
 		Name   string   `json:"name"`
 		State  string   `json:"state"`
 		Tags   []string `json:"tags"`
+		Chain  string   `json:"chain"` // of a certificate
 		Groups []string `json:"groups"`
 		Listen struct {
 			Domains []string `json:"domains"`
@@ -53,6 +55,10 @@ func Summarise(id string, text []byte) Summary {
 	search := append([]string{id, d.Name, d.Listen.Path}, d.Listen.Domains...)
 	for _, t := range d.Upstream.Targets {
 		search = append(search, t.URL)
+	}
+	if chain := material.Read(d.Chain); d.Chain != "" && chain != nil {
+		facts := chain.Facts(false)
+		search = append(append(search, facts.Subject), facts.Names...)
 	}
 	for _, v := range append(search, d.Tags...) {
 		if v != "" {

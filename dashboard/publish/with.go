@@ -20,14 +20,15 @@ func (s *State) With(edits []Edit) *State {
 		}
 		sum, summary := Sum(e.Text), Summarise(e.Ref.ID, e.Text)
 		next.texts[sum] = e.Text
-		next.objects[e.Ref] = Entry{SHA: sum, Name: summary.Name, Groups: summary.Groups}
-		if e.Ref.Kind != KindAPI {
-			continue
+		entry := Entry{SHA: sum, Name: summary.Name, Groups: summary.Groups}
+		if e.Ref.Kind == KindAPI {
+			next.index.Delete(e.Ref.Org, e.Ref.ID)
+			if d, _ := apidef.DecodeStored(e.Text); d != nil {
+				next.index.Put(e.Ref.Org, s.n+1, d)
+				entry.uses = usesOf(e.Ref.Org, d)
+			}
 		}
-		next.index.Delete(e.Ref.Org, e.Ref.ID)
-		if d, _ := apidef.DecodeStored(e.Text); d != nil {
-			next.index.Put(e.Ref.Org, s.n+1, d)
-		}
+		next.objects[e.Ref] = entry
 	}
 	return next
 }

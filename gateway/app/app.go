@@ -158,6 +158,7 @@ func (a *App) compose(rdb redis.UniversalClient, keys *trust.Keys, me *filter.No
 		return err
 	}
 	compiler := route.NewCompiler(order, a.ups)
+	compiler.UseMaterial(keys, a.certs)
 	a.bus = bus.New(rdb, keys, bus.Options{Node: me.ID, Name: me.Name, Log: a.log})
 	a.beater = node.NewBeater(fleet.NewWriter(rdb, keys), a.bus, node.Options{
 		Node: me, Version: buildinfo.Version(), Address: a.address, TLS: a.c.Listen.TLS, Start: a.records.start(rand.Text()), World: a.world, Load: a.load(counters, time.Now), Spool: a.records.beat, Log: a.log,

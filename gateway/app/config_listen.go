@@ -122,7 +122,8 @@ type TCPTarget struct {
 	Weight int `config:"weight"`
 }
 
-// Certificates is a folder of certificates.
+// Certificates is a folder of certificates. Those that are published stand beside it;
+// a file wins over a published one of its name.
 type Certificates struct {
 	// Dir holds <name>.crt, a chain in PEM with the certificate itself first, and
 	// <name>.key, its private key. A .crt without a .key is a bundle of CAs. It is read

@@ -23,19 +23,24 @@ import (
 const expiresSoon = 14 * 24 * time.Hour
 
 // openCertificates reads the folder. A listener with TLS wants one certificate at
-// least.
+// least, of the folder or published; while it has none, clients are refused with an
+// alert. A folder that has some, but none of use, is a mistake.
 func openCertificates(c Config, log *slog.Logger) (*certs.Store, error) {
 	s, err := certs.Open(certs.Options{Dir: c.certsDir(), Default: c.Certificates.Default, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	if len(s.Names()) == 0 && slices.ContainsFunc(c.listeners(), func(l Listener) bool { return l.TLS }) {
-		err := fmt.Errorf("a listener has tls, and certificates.dir %s has no certificate with its key; put <name>.crt and <name>.key there", c.certsDir())
-		for _, p := range s.Problems() {
+	if len(s.Names()) > 0 || !slices.ContainsFunc(c.listeners(), func(l Listener) bool { return l.TLS }) {
+		return s, nil
+	}
+	if problems := s.Problems(); len(problems) > 0 {
+		err := fmt.Errorf("a listener has tls, and certificates.dir %s has no certificate of use; mend what is there", c.certsDir())
+		for _, p := range problems {
 			err = errors.Join(err, fmt.Errorf("certificate %s: %w", p.Name, p.Err))
 		}
 		return nil, err
 	}
+	log.Warn("a listener has tls, and there is no certificate with its key yet; publish one, or put <name>.crt and <name>.key into certificates.dir", "dir", c.certsDir())
 	return s, nil
 }
 

@@ -207,8 +207,7 @@ func TestAGatewayThatCannotShowACertificateDoesNotStart(t *testing.T) {
 		change func(*bench)
 		want   string
 	}{
-		"no certificate": {func(b *bench) { b.config.Listeners = []Listener{{Name: "x", Address: "127.0.0.1:0", TLS: true}} }, "put <name>.crt and <name>.key there"},
-		"no default":     {func(b *bench) { b.certificates("a"); b.config.Certificates.Default = "z" }, "there is no z.crt with z.key"},
+		"no default": {func(b *bench) { b.certificates("a"); b.config.Certificates.Default = "z" }, "there is no z.crt with z.key"},
 		"a port in use": {func(b *bench) {
 			b.config.Listeners = []Listener{{Name: "x", Address: b.origin.Listener.Addr().String()}}
 		}, "listeners[0].address 127.0.0.1:"},
@@ -232,5 +231,20 @@ func TestAGatewayThatCannotShowACertificateDoesNotStart(t *testing.T) {
 				t.Errorf("%v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// TestAGatewayWithoutACertificateWaitsForOne: it may be published later.
+func TestAGatewayWithoutACertificateWaitsForOne(t *testing.T) {
+	b := newBench(t)
+	b.config.Listeners = []Listener{{Name: "x", Address: "127.0.0.1:0", TLS: true}}
+	var said strings.Builder
+	a, err := New(context.Background(), b.config, logs.New(&said, logs.Config{Level: "warn"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = a.cleanup.Run(context.Background())
+	if !strings.Contains(said.String(), "there is no certificate with its key yet") {
+		t.Errorf("got %s", said.String())
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -79,7 +78,7 @@ func (s *Store) read(old *world) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{seen: seen, settled: seen.settled(time.Now()), pairs: map[string]*pair{}, bundles: map[string]*bundle{}}
+	w := &world{seen: seen, settled: seen.settled(time.Now()), pairs: map[string]*pair{}, bundles: map[string]*bundle{}, shared: old.shared}
 	for _, file := range slices.Sorted(maps.Keys(seen)) {
 		name, isChain := strings.CutSuffix(file, chainEnd)
 		if !isChain {
@@ -151,27 +150,9 @@ func (s *Store) readBundle(w, old *world, name string) {
 		w.keep(old, name, err)
 		return
 	}
-	b := &bundle{pool: x509.NewCertPool()}
-	for n := 1; ; n++ {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			w.keep(old, name, fmt.Errorf("%s, block %d: %w", name+chainEnd, n, err))
-			return
-		}
-		b.pool.AddCert(c)
-		if b.soon.IsZero() || c.NotAfter.Before(b.soon) {
-			b.soon = c.NotAfter
-		}
-	}
-	if b.soon.IsZero() {
-		w.keep(old, name, fmt.Errorf("%s: %w", name+chainEnd, errNoPEM))
+	b, err := parseBundle(text)
+	if err != nil {
+		w.keep(old, name, fmt.Errorf("%s, %w", name+chainEnd, err))
 		return
 	}
 	w.bundles[name] = b
@@ -193,16 +174,24 @@ func readFile(path string) ([]byte, error) {
 // index makes the names that clients may ask for.
 func (w *world) index(fallback string) {
 	w.names = map[string][]*tls.Certificate{}
-	for _, name := range slices.Sorted(maps.Keys(w.pairs)) {
-		c := w.pairs[name].tls
-		if name == fallback {
-			w.fallback = c
-		}
+	add := func(c *tls.Certificate) {
 		for _, dns := range c.Leaf.DNSNames {
 			dns = strings.ToLower(strings.TrimSuffix(dns, "."))
 			if !slices.Contains(w.names[dns], c) {
 				w.names[dns] = append(w.names[dns], c)
 			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.pairs)) {
+		c := w.pairs[name].tls
+		if name == fallback {
+			w.fallback = c
+		}
+		add(c)
+	}
+	for _, r := range w.published() {
+		if c := w.shared[r]; c.pair != nil && !w.shadowed(r) {
+			add(c.pair.tls)
 		}
 	}
 	for _, list := range w.names {

@@ -31,11 +31,13 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Store is a folder of certificates. Make it with Open. Safe for concurrent use.
+// Store holds the certificates of a folder and those of the published
+// configuration. Make it with Open. Safe for concurrent use.
 type Store struct {
-	o   Options
-	mu  sync.Mutex // one reload at a time
-	now atomic.Pointer[world]
+	o    Options
+	mu   sync.Mutex      // one reload at a time
+	next map[ref]*shared // what Settle brings into use; nil: nothing changed
+	now  atomic.Pointer[world]
 }
 
 // world is what is in use. It is never changed, only replaced.
@@ -44,6 +46,7 @@ type world struct {
 	settled  bool // of seen
 	pairs    map[string]*pair
 	bundles  map[string]*bundle
+	shared   map[ref]*shared               // of the published configuration
 	names    map[string][]*tls.Certificate // by DNS name, lower case; "*.x" for wildcards; the best first
 	fallback *tls.Certificate
 	problems []Problem
@@ -165,32 +168,52 @@ func (s *Store) tell(old, next *world) {
 func (s *Store) Problems() []Problem { return slices.Clone(s.now.Load().problems) }
 
 // Names are the names of all usable pairs, sorted.
-func (s *Store) Names() []string { return slices.Sorted(maps.Keys(s.now.Load().pairs)) }
-
-// CA returns the bundle of CAs of that name, as it is now; the pool is not to be
-// changed.
-func (s *Store) CA(name string) (*x509.CertPool, error) {
+func (s *Store) Names() []string {
 	w := s.now.Load()
+	names := slices.Collect(maps.Keys(w.pairs))
+	for r, c := range w.shared {
+		if c.pair != nil && !w.shadowed(r) {
+			names = append(names, r.label())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// CA returns the bundle of CAs of that name, as it is now: a file of the folder, else
+// one that the organisation published. The pool is not to be changed.
+func (s *Store) CA(org, name string) (*x509.CertPool, error) {
+	w := s.now.Load()
+	published := w.shared[ref{org, name}]
 	switch {
 	case w.bundles[name] != nil:
 		return w.bundles[name].pool, nil
 	case w.pairs[name] != nil:
 		return nil, fmt.Errorf("certificate %q has a private key, so it is no bundle of CAs; put the CAs into a .crt without a .key", name)
+	case published != nil && published.bundle != nil:
+		return published.bundle.pool, nil
+	case published != nil:
+		return nil, fmt.Errorf("certificate %q has a private key, so it is no bundle of CAs; name a certificate without a key", name)
 	}
-	return nil, fmt.Errorf("there is no usable bundle of CAs %q in certificates.dir: it wants %s.crt without %s.key", name, name, name)
+	return nil, fmt.Errorf("there is no usable bundle of CAs %q in certificates.dir: it wants %s.crt without %s.key; and none of that id is published", name, name, name)
 }
 
-// Pair returns the certificate of that name with its key, as it is now; it is not
-// to be changed.
-func (s *Store) Pair(name string) (*tls.Certificate, error) {
+// Pair returns the certificate of that name with its key, as it is now: of the folder,
+// else one that the organisation published. It is not to be changed.
+func (s *Store) Pair(org, name string) (*tls.Certificate, error) {
 	w := s.now.Load()
+	published := w.shared[ref{org, name}]
 	switch {
 	case w.pairs[name] != nil:
 		return w.pairs[name].tls, nil
 	case w.bundles[name] != nil:
 		return nil, fmt.Errorf("certificate %q has no private key: %s.key is missing in certificates.dir", name, name)
+	case published != nil && published.pair != nil:
+		return published.pair.tls, nil
+	case published != nil:
+		return nil, fmt.Errorf("certificate %q has no private key; name one that has", name)
 	}
-	return nil, fmt.Errorf("there is no usable certificate %q in certificates.dir: it wants %s.crt with %s.key", name, name, name)
+	return nil, fmt.Errorf("there is no usable certificate %q in certificates.dir: it wants %s.crt with %s.key; and none of that id is published", name, name, name)
 }
 
 // Expiry is when a certificate ends.
@@ -209,6 +232,11 @@ func (s *Store) Expiries() []Expiry {
 	for name, b := range w.bundles {
 		out = append(out, Expiry{name, b.soon})
 	}
+	for r, c := range w.shared {
+		if !w.shadowed(r) {
+			out = append(out, Expiry{r.label(), c.end()})
+		}
+	}
 	slices.SortFunc(out, func(a, b Expiry) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
@@ -223,6 +251,12 @@ func (s *Store) Warnings(within time.Duration) []string {
 			said += " (the version before stays in use)"
 		}
 		out = append(out, said)
+	}
+	w := s.now.Load()
+	for _, r := range w.published() {
+		if w.shadowed(r) {
+			out = append(out, r.label()+": the file in certificates.dir is used in the place of the published certificate")
+		}
 	}
 	now := s.o.Now()
 	for _, e := range s.Expiries() {

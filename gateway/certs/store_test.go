@@ -131,7 +131,7 @@ func TestABadFileKeepsTheOneBefore(t *testing.T) {
 	certstest.Put(t, filepath.Join(dir, "roots.crt"), ca.PEM)
 	log := &lines{}
 	s := open(t, certs.Options{Dir: dir, Log: slog.New(slog.NewTextHandler(log, nil))})
-	before, err := s.CA("roots")
+	before, err := s.CA("default", "roots")
 	if err != nil || !before.Equal(ca.Pool()) {
 		t.Fatalf("%v", err)
 	}
@@ -166,7 +166,7 @@ func TestABadFileKeepsTheOneBefore(t *testing.T) {
 			if got := shown(t, s, hello("h")); got != "first" {
 				t.Errorf("clients get %q", got)
 			}
-			if pool, err := s.CA("roots"); err != nil || !pool.Equal(before) {
+			if pool, err := s.CA("default", "roots"); err != nil || !pool.Equal(before) {
 				t.Errorf("the bundle: %v", err)
 			}
 			p := s.Problems()
@@ -259,20 +259,20 @@ func TestWhatIsAskedForByName(t *testing.T) {
 	ca.Write(dir, "pair", certstest.Options{}, "h")
 	certstest.Put(t, filepath.Join(dir, "roots.crt"), append(slices.Clone(ca.PEM), certstest.NewCA(t, "another").PEM...))
 	s := open(t, certs.Options{Dir: dir})
-	if p, err := s.Pair("pair"); err != nil || p.Leaf.Subject.CommonName != "h" {
+	if p, err := s.Pair("default", "pair"); err != nil || p.Leaf.Subject.CommonName != "h" {
 		t.Errorf("%v", err)
 	}
-	if _, err := s.CA("roots"); err != nil {
+	if _, err := s.CA("default", "roots"); err != nil {
 		t.Error(err)
 	}
 	for _, tc := range []struct {
 		err  func() error
 		want string
 	}{
-		{func() error { _, err := s.Pair("roots"); return err }, "roots.key is missing"},
-		{func() error { _, err := s.Pair("x"); return err }, "x.crt with x.key"},
-		{func() error { _, err := s.CA("pair"); return err }, "has a private key"},
-		{func() error { _, err := s.CA("../roots"); return err }, "no usable bundle"},
+		{func() error { _, err := s.Pair("default", "roots"); return err }, "roots.key is missing"},
+		{func() error { _, err := s.Pair("default", "x"); return err }, "x.crt with x.key"},
+		{func() error { _, err := s.CA("default", "pair"); return err }, "has a private key"},
+		{func() error { _, err := s.CA("default", "../roots"); return err }, "no usable bundle"},
 	} {
 		if err := tc.err(); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%v, want %q", err, tc.want)

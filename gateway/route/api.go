@@ -33,6 +33,7 @@ type API struct {
 	names     []string // of the listen path's parameters
 	domains   []string // normalised; empty: any host
 	endpoints *endpoints
+	secrets   []string // keys of those that were filled in
 }
 
 // Endpoint is one compiled endpoint. Immutable.

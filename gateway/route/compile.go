@@ -5,11 +5,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/sluice-gateway/sluice/gateway/chain"
 	"github.com/sluice-gateway/sluice/gateway/filter"
 	"github.com/sluice-gateway/sluice/pkg/access"
 	"github.com/sluice-gateway/sluice/pkg/apidef"
+	"github.com/sluice-gateway/sluice/pkg/apidef/material"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/notice"
 )
@@ -18,10 +20,15 @@ import (
 type Compiler struct {
 	order []filter.Spec
 	ups   Upstreams
+	keys  Opener                       // nil: secrets cannot be opened
+	certs Certificates                 // nil: none are taken
+	last  atomic.Pointer[pmap[string]] // the secrets of the table that was made last, for Check
 }
 
 // NewCompiler takes the chain's order and the lender of forwarders.
-func NewCompiler(order []filter.Spec, ups Upstreams) *Compiler { return &Compiler{order, ups} }
+func NewCompiler(order []filter.Spec, ups Upstreams) *Compiler {
+	return &Compiler{order: order, ups: ups}
+}
 
 // Check compiles an object without using it and returns why it would be
 // rejected; nothing is good.
@@ -30,7 +37,11 @@ func (c *Compiler) Check(org, kind, id string, text []byte) []notice.Rejected {
 	switch kind {
 	case kindAPI:
 		var a *API
-		if a, problems = c.compile(Item{Org: org, Kind: kind, ID: id, Text: text}); a != nil {
+		var secrets pmap[string]
+		if last := c.last.Load(); last != nil {
+			secrets = *last
+		}
+		if a, problems = c.compile(Item{Org: org, Kind: kind, ID: id, Text: text}, secrets); a != nil {
 			c.ups.Release(a.Forwarder)
 		}
 	case kindPolicy:
@@ -54,10 +65,11 @@ func (c *Compiler) apply(old *Table, u *Update) (next *Table, retired []filter.F
 	if u.Full {
 		gone = append(gone, missing(old, u)...)
 	}
+	changed := c.takeMaterial(&t, u.Set, gone)
 	fresh := map[string]made{}
 	for _, it := range u.Set {
 		k := key(it.Org, it.Kind, it.ID)
-		if sha, ok := t.shas.get(k); ok && sha == it.SHA {
+		if sha, ok := t.shas.get(k); ok && sha == it.SHA || isMaterial(it.Kind) {
 			continue
 		}
 		t.shas = t.shas.with(k, it.SHA)
@@ -70,6 +82,8 @@ func (c *Compiler) apply(old *Table, u *Update) (next *Table, retired []filter.F
 	for _, it := range t.blocked.all() {
 		c.take(&t, it, fresh)
 	}
+	c.again(&t, changed, fresh, gone)
+	c.last.Store(&t.secrets)
 	return &t, append(retired, t.arrange(fresh)...)
 }
 
@@ -113,6 +127,9 @@ func (t *Table) arrange(fresh map[string]made) (retired []filter.Forwarder) {
 // block notes that an API waits until another one leaves its place; nil is one
 // that left it just now.
 func (t *Table) block(m made, other *API) {
+	if m.again {
+		return // the table has it without the change
+	}
 	by := "another API"
 	if other != nil {
 		by = fmt.Sprintf("API %q", other.Facts.Name)
@@ -123,21 +140,22 @@ func (t *Table) block(m made, other *API) {
 
 // made is a definition with what it compiled to; api is nil for a disabled one.
 type made struct {
-	item Item
-	api  *API
+	item  Item
+	api   *API
+	again bool // the version that serves, with other secrets; a newer one may have been rejected
 }
 
 // take compiles one item: an API into fresh, a policy into the table.
 func (c *Compiler) take(t *Table, it Item, fresh map[string]made) {
 	switch it.Kind {
 	case kindAPI:
-		if a, problems := c.compile(it); a == nil && len(problems) > 0 {
+		if a, problems := c.compile(it, t.secrets); a == nil && len(problems) > 0 {
 			t.reject(it, problems[0])
-			if problems[0].Code == apidef.CodeCertificateMissing { // which may come
+			if problems[0].Code == apidef.CodeCertificateMissing || material.Mentions(it.Text) { // which may come, or change
 				t.blocked = t.blocked.with(key(it.Org, it.Kind, it.ID), it)
 			}
 		} else {
-			fresh[key(it.Org, it.Kind, it.ID)] = made{it, a}
+			fresh[key(it.Org, it.Kind, it.ID)] = made{item: it, api: a}
 		}
 	case kindPolicy:
 		if p, problems := decodePolicy(it); p == nil {
@@ -171,8 +189,10 @@ func (t *Table) place(m made) (retired []filter.Forwarder) {
 	} else {
 		t.apis = t.apis.without(k)
 	}
-	t.rejected = t.rejected.without(k)
-	t.blocked = t.blocked.without(k)
+	if taken, _ := t.shas.get(k); !m.again || taken == a.SHA {
+		t.rejected = t.rejected.without(k)
+		t.blocked = t.blocked.without(k)
+	}
 	if had {
 		retired = append(retired, was.Forwarder)
 	}
@@ -203,8 +223,15 @@ func (t *Table) reject(it Item, p fault.Problem) {
 
 // serves tells whether some version of an object is in use.
 func (t *Table) serves(org, kind, id string) bool {
-	if kind == kindPolicy {
+	switch kind {
+	case kindPolicy:
 		_, ok := t.policies[org][id]
+		return ok
+	case material.KindSecret:
+		_, ok := t.secrets.get(key(org, kind, id))
+		return ok
+	case material.KindCertificate:
+		_, ok := t.taken.get(key(org, kind, id))
 		return ok
 	}
 	_, ok := t.apis.get(key(org, kind, id))
@@ -219,12 +246,11 @@ func rejection(it Item, p fault.Problem, kept bool) notice.Rejected {
 	return notice.Rejected{Org: it.Org, Kind: it.Kind, ID: it.ID, Code: string(p.Code), Message: msg, Kept: kept}
 }
 
-// compile returns the API, or problems, or neither for a disabled one. A panic is a
-// problem of the object: the same one would end every gateway, again at each start.
-func (c *Compiler) compile(it Item) (made *API, found []fault.Problem) {
+// compile returns the API, or problems, or neither for a disabled one.
+func (c *Compiler) compile(it Item, secrets pmap[string]) (made *API, found []fault.Problem) {
 	defer func() {
 		if p := recover(); p != nil {
-			made, found = nil, []fault.Problem{{Code: "compile.failed", Message: fmt.Sprintf("the gateway failed to compile it: %v", p), Severity: fault.Error}}
+			made, found = nil, crashed(fmt.Sprintf(": %v", p))
 		}
 	}()
 	d, problems := apidef.DecodeStored(it.Text)
@@ -234,6 +260,27 @@ func (c *Compiler) compile(it Item) (made *API, found []fault.Problem) {
 	if problems = errors(problems); d == nil || len(problems) > 0 {
 		return nil, problems
 	}
+	return c.build(it, d, secrets)
+}
+
+// crashed is the problem of a panic: the same one would end every gateway, again at
+// each start.
+func crashed(why string) []fault.Problem {
+	return []fault.Problem{{Code: "compile.failed", Message: "the gateway failed to compile it" + why, Severity: fault.Error}}
+}
+
+// build is compile of a definition that was read.
+func (c *Compiler) build(it Item, d *apidef.Definition, secrets pmap[string]) (made *API, found []fault.Problem) {
+	f := &filling{org: it.Org, secrets: secrets}
+	defer func() {
+		if p := recover(); p != nil {
+			why := fmt.Sprintf(": %v", p)
+			if len(f.uses) > 0 {
+				why = "" // it may quote a secret
+			}
+			made, found = nil, crashed(why)
+		}
+	}()
 	t, err := apidef.ParseTemplate(d.Listen.Path)
 	if err != nil {
 		return nil, []fault.Problem{{Code: "path.invalid", Path: "/listen/path", Message: err.Error(), Severity: fault.Error}}
@@ -254,14 +301,15 @@ func (c *Compiler) compile(it Item) (made *API, found []fault.Problem) {
 	}
 	slices.Sort(a.domains)
 	a.domains = slices.Compact(a.domains)
-	if a.Chain, problems = chain.Build(c.order, d.Filters); a.Chain == nil {
+	if problems := c.chains(a, d, f); len(problems) > 0 {
 		return nil, problems
 	}
-	if problems = c.endpoints(a, d); len(problems) > 0 {
-		return nil, problems
-	}
+	a.secrets = f.names()
 	if !d.IsActive() {
 		return nil, nil
+	}
+	if problems := c.certificates(it.Org, d.Listen.Certificates); len(problems) > 0 {
+		return nil, problems
 	}
 	if a.Forwarder, err = c.ups.Acquire(it.Org, it.ID, d.Upstream); err != nil {
 		p := fault.Problem{Code: "upstream.invalid", Path: "/upstream", Message: err.Error(), Severity: fault.Error}
@@ -273,8 +321,31 @@ func (c *Compiler) compile(it Item) (made *API, found []fault.Problem) {
 	return a, nil
 }
 
-func (c *Compiler) endpoints(a *API, d *apidef.Definition) []fault.Problem {
+// certificates tells which of the certificates that an API listens with are missing.
+func (c *Compiler) certificates(org string, ids []string) []fault.Problem {
+	for i, id := range ids {
+		err := fmt.Errorf("this gateway has no certificates, so none of the name %q", id)
+		if c.certs != nil {
+			_, err = c.certs.Pair(org, id)
+		}
+		if err != nil {
+			return []fault.Problem{{Code: apidef.CodeCertificateMissing, Path: fmt.Sprintf("/listen/certificates/%d", i), Message: err.Error(), Severity: fault.Error}}
+		}
+	}
+	return nil
+}
+
+// chains compiles the filters of an API and of its endpoints, with secrets in them.
+func (c *Compiler) chains(a *API, d *apidef.Definition, f *filling) []fault.Problem {
+	filters, problems := f.fill("", d.Filters)
+	if len(problems) > 0 {
+		return problems
+	}
+	if a.Chain, problems = chain.Build(c.order, filters); a.Chain == nil {
+		return f.hide(problems)
+	}
 	a.endpoints = &endpoints{slash: d.Listen.TrailingSlash.OrDefault()}
+	shared := f.uses
 	for i, e := range d.Endpoints {
 		at := fmt.Sprintf("/endpoints/%d", i)
 		t, err := apidef.ParseTemplate(e.Path)
@@ -289,9 +360,15 @@ func (c *Compiler) endpoints(a *API, d *apidef.Definition) []fault.Problem {
 			names:   names(t),
 		}
 		if len(e.Filters) > 0 {
-			ch, problems := chain.Build(c.order, d.Filters, e.Filters)
+			own := &filling{org: f.org, secrets: f.secrets, uses: slices.Clone(shared)}
+			level, problems := own.fill(at, e.Filters)
+			if len(problems) > 0 {
+				return problems
+			}
+			f.uses = append(f.uses, own.uses[len(shared):]...)
+			ch, problems := chain.Build(c.order, filters, level)
 			if ch == nil {
-				for j := range problems {
+				for j := range own.hide(problems) {
 					problems[j].Path = at + problems[j].Path
 				}
 				return problems

@@ -4,7 +4,7 @@
 //
 // Read api.go for what is compiled, normalize.go and tree.go for matching, table.go
 // for the lookup, compile.go for how a definition becomes an API, reload.go for
-// the actor that does it, and report.go for what came of it.
+// the actor that does it, and material.go for secrets and certificates.
 package route
 
 import (
@@ -18,7 +18,8 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/notice"
 )
 
-// Kinds of items that a table is made of; others are ignored.
+// Kinds of items that a table is made of, beside secrets and certificates; others
+// are ignored.
 const (
 	kindAPI    = "api"
 	kindPolicy = "policy"
@@ -37,6 +38,8 @@ type Table struct {
 	rejected pmap[notice.Rejected] // by org, kind and id
 	blocked  pmap[Item]            // definitions that wait: for a place that another API holds, or a certificate
 	policies map[string]map[string]access.Policy
+	secrets  pmap[string] // values by org, kind and id
+	taken    pmap[string] // what is in use of certificates, by org, kind and id
 	// policyGeneration rises whenever a policy changed, so that merged rights are made anew.
 	policyGeneration int64
 }

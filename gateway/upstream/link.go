@@ -70,7 +70,7 @@ func (l link) open(o apidef.UpstreamTLS, d deps) (conns, error) {
 			return http1.NewPool(h1), nil
 		}
 	}
-	s, err := newSecure(o, l.host, d.certs)
+	s, err := newSecure(l.org, o, l.host, d.certs)
 	if err != nil {
 		return nil, err
 	}

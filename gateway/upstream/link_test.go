@@ -19,8 +19,8 @@ import (
 // anything are certificates of every name.
 type anything struct{}
 
-func (anything) CA(string) (*x509.CertPool, error)     { return x509.NewCertPool(), nil }
-func (anything) Pair(string) (*tls.Certificate, error) { return new(tls.Certificate), nil }
+func (anything) CA(_, _ string) (*x509.CertPool, error)     { return x509.NewCertPool(), nil }
+func (anything) Pair(_, _ string) (*tls.Certificate, error) { return new(tls.Certificate), nil }
 
 func acquireAs(t *testing.T, m *Manager, org, api string, u apidef.Upstream) *pool {
 	t.Helper()

@@ -59,7 +59,7 @@ func (m *Manager) Acquire(org, api string, u apidef.Upstream) (filter.Forwarder,
 		p.uses++
 		return p, nil
 	}
-	if err := present(u.TLS, m.d.certs); err != nil {
+	if err := present(org, u.TLS, m.d.certs); err != nil {
 		return nil, err
 	}
 	p, err := newPool(org, u)

@@ -23,13 +23,13 @@ import (
 // 2.2).
 const sessions = 64
 
-// Certificates are the certificates of this gateway, by name. Each call returns
-// what is there now, and the same value until it changes.
+// Certificates are the certificates of this gateway, by organisation and name. Each
+// call returns what is there now, and the same value until it changes.
 type Certificates interface {
 	// CA returns the authorities of a bundle.
-	CA(name string) (*x509.CertPool, error)
+	CA(org, name string) (*x509.CertPool, error)
 	// Pair returns a certificate with its key.
-	Pair(name string) (*tls.Certificate, error)
+	Pair(org, name string) (*tls.Certificate, error)
 }
 
 // none are the certificates of a gateway that has none.
@@ -37,25 +37,25 @@ type none struct{}
 
 var _ Certificates = none{}
 
-func (none) CA(name string) (*x509.CertPool, error) {
+func (none) CA(_, name string) (*x509.CertPool, error) {
 	return nil, fmt.Errorf("this gateway has no certificates, so none of the name %q", name)
 }
 
-func (n none) Pair(name string) (*tls.Certificate, error) {
-	_, err := n.CA(name)
+func (n none) Pair(org, name string) (*tls.Certificate, error) {
+	_, err := n.CA(org, name)
 	return nil, err
 }
 
 // present checks that the certificates which options name are there.
-func present(o apidef.UpstreamTLS, certs Certificates) error {
+func present(org string, o apidef.UpstreamTLS, certs Certificates) error {
 	var err error
 	member := "ca"
 	if o.CA != "" {
-		_, err = certs.CA(o.CA)
+		_, err = certs.CA(org, o.CA)
 	}
 	if err == nil && o.ClientCertificate != "" {
 		member = "clientCertificate"
-		_, err = certs.Pair(o.ClientCertificate)
+		_, err = certs.Pair(org, o.ClientCertificate)
 	}
 	if err != nil {
 		return fault.Wrap(err, fault.Invalid, apidef.CodeCertificateMissing, "%s: %s", member, err)
@@ -65,6 +65,7 @@ func present(o apidef.UpstreamTLS, certs Certificates) error {
 
 // secure makes TLS connections to one target.
 type secure struct {
+	org   string
 	o     apidef.UpstreamTLS
 	name  string // of the server
 	certs Certificates
@@ -77,9 +78,9 @@ type secure struct {
 	pair *tls.Certificate
 }
 
-func newSecure(o apidef.UpstreamTLS, host string, certs Certificates) (*secure, error) {
+func newSecure(org string, o apidef.UpstreamTLS, host string, certs Certificates) (*secure, error) {
 	d := &net.Dialer{}
-	s := &secure{o: o, name: host, certs: certs, dial: d.DialContext}
+	s := &secure{org: org, o: o, name: host, certs: certs, dial: d.DialContext}
 	if o.ServerName != "" {
 		s.name = strings.Trim(o.ServerName, "[]")
 	}
@@ -100,12 +101,12 @@ func (s *secure) config() (*tls.Config, error) {
 	var pair *tls.Certificate
 	var err error
 	if s.o.CA != "" {
-		if ca, err = s.certs.CA(s.o.CA); err != nil {
+		if ca, err = s.certs.CA(s.org, s.o.CA); err != nil {
 			return nil, err
 		}
 	}
 	if s.o.ClientCertificate != "" {
-		if pair, err = s.certs.Pair(s.o.ClientCertificate); err != nil {
+		if pair, err = s.certs.Pair(s.org, s.o.ClientCertificate); err != nil {
 			return nil, err
 		}
 	}

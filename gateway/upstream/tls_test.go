@@ -97,7 +97,7 @@ type shelf struct {
 	pairs map[string]*tls.Certificate
 }
 
-func (s *shelf) CA(name string) (*x509.CertPool, error) {
+func (s *shelf) CA(_, name string) (*x509.CertPool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.cas[name]; c != nil {
@@ -106,7 +106,7 @@ func (s *shelf) CA(name string) (*x509.CertPool, error) {
 	return nil, fmt.Errorf("there is no bundle %q", name)
 }
 
-func (s *shelf) Pair(name string) (*tls.Certificate, error) {
+func (s *shelf) Pair(_, name string) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.pairs[name]; c != nil {

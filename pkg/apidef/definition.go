@@ -76,6 +76,10 @@ type Listen struct {
 	// query there, with 308 and before authentication. What trusted proxies say of the
 	// caller's scheme is believed. Default: false.
 	RedirectHTTP bool `json:"redirectHttp,omitempty"`
+	// Certificates are the ids of certificates for its domains. A gateway takes the API
+	// only when it has all of them; which one a client is shown follows from the name
+	// that it asks for (SNI, RFC 6066, section 3). Default: none is asked for.
+	Certificates []string `json:"certificates,omitempty"`
 }
 
 // Match is how a listen path is compared.

@@ -9,7 +9,7 @@ import (
 // a member is refused with "not_available". Remove a line when its reader comes.
 func planned(pattern string) bool {
 	switch pattern {
-	case "/listen/protocols", "/listen/certificates",
+	case "/listen/protocols",
 		"/upstream/targets/*/backup", "/upstream/discovery", "/upstream/balance", "/upstream/sticky",
 		"/upstream/retry", "/upstream/hedge", "/upstream/breaker", "/upstream/health",
 		"/upstream/outliers", "/upstream/fallback",

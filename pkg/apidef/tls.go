@@ -56,18 +56,25 @@ func (v *findings) tls(at string, u Upstream) {
 	v.list(at+"/pins", t.Pins, CodePin, checkPin)
 }
 
-// certificate checks the name of a certificate; whether gateways have it is found
-// out by them.
+// certificate checks the name of a certificate, if there is one; whether gateways
+// have it is found out by them.
 func (v *findings) certificate(at, name string) {
 	if name == "" {
 		return
 	}
+	if err := checkCertificate(name); err != nil {
+		v.err(at, CodeCertificate, err)
+	}
+}
+
+func checkCertificate(name string) error {
 	odd := strings.ContainsFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 	})
-	if odd || len(name) > maxID || name[0] == '.' {
-		v.add(at, CodeCertificate, nil, "%q is not the name of a certificate; it has 1 to %d letters, digits, -, _ or dots, and does not begin with a dot", strictjson.Brief(name), maxID)
+	if odd || name == "" || len(name) > maxID || name[0] == '.' {
+		return fmt.Errorf("%q is not the name of a certificate; it has 1 to %d letters, digits, -, _ or dots, and does not begin with a dot", strictjson.Brief(name), maxID)
 	}
+	return nil
 }
 
 // checkPin takes "sha256/" and the base64 of 32 bytes, as RFC 7469 writes a hash

@@ -121,13 +121,13 @@ func (v *findings) name(path, name string) {
 	}
 }
 
-// hasControl also finds characters that change the direction or the look of a
-// text without being seen, which let one name pass for another.
-func hasControl(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == utf8.RuneError
-	})
+// Hidden finds control characters, and those that change the direction or the look
+// of a text without being seen, which let one name pass for another.
+func Hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == utf8.RuneError
 }
+
+func hasControl(s string) bool { return strings.ContainsFunc(s, Hidden) }
 
 func cleanName(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
@@ -194,6 +194,7 @@ func (v *findings) listen(at string, l Listen) {
 	oneOf(v, at+"/match", l.Match, Prefix, Exact)
 	oneOf(v, at+"/trailingSlash", l.TrailingSlash, SlashKeep, SlashIgnore, SlashRedirect)
 	oneOf(v, at+"/encodedSlash", l.EncodedSlash, EncodedReject, EncodedKeep)
+	v.list(at+"/certificates", l.Certificates, CodeCertificate, checkCertificate)
 }
 
 func (v *findings) endpoints(d *Definition) {

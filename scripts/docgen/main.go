@@ -25,6 +25,7 @@ type step struct {
 func steps() []step {
 	all := []step{
 		{"schema of a definition", definitionSchema},
+		{"schemas of material", materialSchemas},
 		{"catalog of filters", filterCatalog},
 		{"tables of filter READMEs", filterReadmes},
 	}

@@ -33,8 +33,15 @@ type Call struct {
 
 // Permissions are what reading and changing the objects of a kind needs.
 func Permissions(kind string) (read, write people.Permission) {
-	if kind == publish.KindPolicy {
+	switch kind {
+	case publish.KindPolicy:
 		return people.PoliciesRead, people.PoliciesWrite
+	case publish.KindCertificate:
+		return people.CertificatesRead, people.CertificatesWrite
+	case publish.KindSecret:
+		return people.SecretsRead, people.SecretsWrite
+	case publish.KindDocument:
+		return people.DocumentsRead, people.DocumentsWrite
 	}
 	return people.APIsRead, people.APIsWrite
 }

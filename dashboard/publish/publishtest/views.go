@@ -115,6 +115,15 @@ func viewsRoundTrip(t *testing.T, v publish.Views) {
 	for _, o := range []publish.Object{bare, full, policy, other} {
 		wantObject(t, v, o)
 	}
+	for i, kind := range publish.Kinds() {
+		o := object("of-"+kind, int64(i+10))
+		o.Kind = kind
+		apply(t, v, o)
+		wantObject(t, v, o)
+		if page, err := v.List(t.Context(), publish.Query{Org: "default", Kind: kind, Q: "of-" + kind, Limit: 1}); err != nil || len(page.Items) > 1 {
+			t.Errorf("a list of the kind %s: %v, %v", kind, page.Items, err)
+		}
+	}
 	precise := object("precise", 5)
 	precise.UpdatedAt = base.Add(123_456).In(time.FixedZone("KST", 9*3600))
 	apply(t, v, precise)

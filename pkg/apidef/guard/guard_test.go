@@ -7,9 +7,17 @@ func TestOf(t *testing.T) {
 		options string
 		want    Need
 	}{
-		{"", Undecided}, {`{}`, Undecided}, {`7`, Undecided}, {`{"open":1}`, Undecided}, {`{"any":[]}`, Undecided}, {`"on"`, Undecided},
-		{`"off"`, Nothing}, {`{"open":true}`, Nothing}, {`{"any":[{"key":{}}],"anonymous":true}`, Nothing},
-		{`{"any":[{"key":{}}]}`, Credential}, {`{"all":[{"key":{}}],"strip":false}`, Credential},
+		{"", Undecided},
+		{`{}`, Undecided},
+		{`7`, Undecided},
+		{`{"open":1}`, Undecided},
+		{`{"any":[]}`, Undecided},
+		{`"on"`, Undecided},
+		{`"off"`, Nothing},
+		{`{"open":true}`, Nothing},
+		{`{"any":[{"key":{}}],"anonymous":true}`, Nothing},
+		{`{"any":[{"key":{}}]}`, Credential},
+		{`{"all":[{"key":{}}],"strip":false}`, Credential},
 	} {
 		if got := Of([]byte(c.options)); got != c.want {
 			t.Errorf("%s: %d, want %d", c.options, got, c.want)

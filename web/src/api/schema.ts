@@ -110,7 +110,7 @@ export interface FilterList {
   totalExact: boolean
 }
 
-export type Kind = 'api' | 'policy'
+export type Kind = 'api' | 'policy' | 'certificate' | 'secret' | 'document'
 
 export type ObjectState = 'active' | 'disabled'
 
@@ -339,6 +339,148 @@ export interface PolicyWritten {
   /** Warnings */
   problems: Problem[]
   plan: PlanStep[]
+}
+
+export interface Certificate {
+  /** Made from the name when absent */
+  id?: string
+  name: string
+  tags?: string[]
+  /** PEM: the certificate first, behind each the one that signed it; without a key a bundle of CAs */
+  chain: string
+  /** The private key in PEM. Never shown; left out of a change the one before stays; null in a PUT makes it a bundle of CAs */
+  key?: string | null
+}
+
+export interface StoredCertificate {
+  object: Certificate
+  meta: ObjectMeta
+  certificate?: CertificateFacts
+  usedBy?: MaterialUse[]
+}
+
+export interface CertificateList {
+  items: StoredCertificate[]
+  next: string
+  total: number
+  totalExact: boolean
+}
+
+export interface CertificateWritten {
+  /** The stored document; null after a deletion */
+  object: Certificate | null
+  /** Null after a deletion and in a dry run */
+  meta: ObjectMeta | null
+  /** That was made; absent when nothing changed and in a dry run */
+  revision?: number
+  /** Tells which gateways run the revision */
+  publishUrl?: string
+  dryRun?: boolean
+  /** Warnings */
+  problems: Problem[]
+  plan: PlanStep[]
+}
+
+export interface Secret {
+  /** The NAME in ${secret:NAME}; made from the name when absent */
+  id?: string
+  name: string
+  description?: string
+  tags?: string[]
+  /** Up to 64 KiB. Never shown; left out of a change the one before stays */
+  value?: string
+}
+
+export interface StoredSecret {
+  object: Secret
+  meta: ObjectMeta
+  /** When it got its value */
+  setAt?: string
+  usedBy?: MaterialUse[]
+}
+
+export interface SecretList {
+  items: StoredSecret[]
+  next: string
+  total: number
+  totalExact: boolean
+}
+
+export interface SecretWritten {
+  /** The stored document; null after a deletion */
+  object: Secret | null
+  /** Null after a deletion and in a dry run */
+  meta: ObjectMeta | null
+  /** That was made; absent when nothing changed and in a dry run */
+  revision?: number
+  /** Tells which gateways run the revision */
+  publishUrl?: string
+  dryRun?: boolean
+  /** Warnings */
+  problems: Problem[]
+  plan: PlanStep[]
+}
+
+export interface Document {
+  /** Made from the name when absent */
+  id?: string
+  name: string
+  description?: string
+  tags?: string[]
+  /** The OpenAPI document, 3.0.x or 3.1.x */
+  openapi: Record<string, unknown>
+}
+
+export interface StoredDocument {
+  object: Document
+  meta: ObjectMeta
+}
+
+export interface DocumentList {
+  items: StoredDocument[]
+  next: string
+  total: number
+  totalExact: boolean
+}
+
+export interface DocumentWritten {
+  /** The stored document; null after a deletion */
+  object: Document | null
+  /** Null after a deletion and in a dry run */
+  meta: ObjectMeta | null
+  /** That was made; absent when nothing changed and in a dry run */
+  revision?: number
+  /** Tells which gateways run the revision */
+  publishUrl?: string
+  dryRun?: boolean
+  /** Warnings */
+  problems: Problem[]
+  plan: PlanStep[]
+}
+
+export interface CertificateFacts {
+  subject: string
+  issuer: string
+  /** DNS names and addresses */
+  names: string[]
+  /** From when all of the chain is valid */
+  notBefore: string
+  /** Until when all of the chain is valid */
+  notAfter: string
+  /** SHA-256 of the first certificate, hex */
+  fingerprint: string
+  /** Such as ECDSA P-256 or RSA 2048 */
+  keyKind: string
+  /** False: a bundle of CAs */
+  hasKey: boolean
+  /** Of certificates in the chain or bundle */
+  count: number
+}
+
+export interface MaterialUse {
+  kind: Kind
+  id: string
+  name: string
 }
 
 export type KeyState = 'active' | 'suspended' | 'revoked'
@@ -850,6 +992,10 @@ export interface Operations {
   "GET /schema/api": {
     response: Record<string, unknown>
   }
+  /** The JSON Schemas (draft 2020-12) of certificates, secrets and OpenAPI documents, by kind. */
+  "GET /schema/material": {
+    response: Record<string, unknown>
+  }
   /** The catalogue of filters in their order of execution. */
   "GET /filters": {
     response: FilterList
@@ -958,6 +1104,114 @@ export interface Operations {
     query: { dry_run?: '1' | '0' | 'true' | 'false' }
     body: ChangeSet
     response: SetWritten
+  }
+  /** Lists certificates. */
+  "GET /certificates": {
+    query: { q?: string; state?: ObjectState; tag?: string; sort?: 'name' | '-updated'; cursor?: string; limit?: number }
+    response: CertificateList
+  }
+  /** Creates a certificate and publishes it. */
+  "POST /certificates": {
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    body: Certificate
+    response: CertificateWritten
+  }
+  /** One certificate, without its private part. */
+  "GET /certificates/{id}": {
+    path: { id: string }
+    response: StoredCertificate
+  }
+  /** Puts a whole new text in the place of a certificate's, and publishes it. */
+  "PUT /certificates/{id}": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    body: Certificate
+    response: CertificateWritten
+  }
+  /** Applies a merge patch (RFC 7396) to a certificate's text, and publishes it. */
+  "PATCH /certificates/{id}": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    body: MergePatch
+    response: CertificateWritten
+  }
+  /** Deletes a certificate that no API names. */
+  "DELETE /certificates/{id}": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    response: CertificateWritten
+  }
+  /** Lists secrets. */
+  "GET /secrets": {
+    query: { q?: string; state?: ObjectState; tag?: string; sort?: 'name' | '-updated'; cursor?: string; limit?: number }
+    response: SecretList
+  }
+  /** Creates a secret and publishes it. */
+  "POST /secrets": {
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    body: Secret
+    response: SecretWritten
+  }
+  /** One secret, without its private part. */
+  "GET /secrets/{id}": {
+    path: { id: string }
+    response: StoredSecret
+  }
+  /** Puts a whole new text in the place of a secret's, and publishes it. */
+  "PUT /secrets/{id}": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    body: Secret
+    response: SecretWritten
+  }
+  /** Applies a merge patch (RFC 7396) to a secret's text, and publishes it. */
+  "PATCH /secrets/{id}": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    body: MergePatch
+    response: SecretWritten
+  }
+  /** Deletes a secret that no API refers to. */
+  "DELETE /secrets/{id}": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    response: SecretWritten
+  }
+  /** Lists documents. */
+  "GET /documents": {
+    query: { q?: string; state?: ObjectState; tag?: string; sort?: 'name' | '-updated'; cursor?: string; limit?: number }
+    response: DocumentList
+  }
+  /** Creates a document and publishes it. */
+  "POST /documents": {
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    body: Document
+    response: DocumentWritten
+  }
+  /** One document. */
+  "GET /documents/{id}": {
+    path: { id: string }
+    response: StoredDocument
+  }
+  /** Puts a whole new text in the place of a document's, and publishes it. */
+  "PUT /documents/{id}": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    body: Document
+    response: DocumentWritten
+  }
+  /** Applies a merge patch (RFC 7396) to a document's text, and publishes it. */
+  "PATCH /documents/{id}": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    body: MergePatch
+    response: DocumentWritten
+  }
+  /** Deletes a document. */
+  "DELETE /documents/{id}": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
+    response: DocumentWritten
   }
   /** Lists keys, newest first. */
   "GET /keys": {
