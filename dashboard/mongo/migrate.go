@@ -26,6 +26,7 @@ type step struct {
 func steps() []step {
 	return []step{
 		{1, "indexes of the first release", createIndexes},
+		{3, "indexes of drafts", createIndexes},
 	}
 }
 
