@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/apis"
 	"github.com/sluice-gateway/sluice/dashboard/calls"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
+	"github.com/sluice-gateway/sluice/dashboard/drafts"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
@@ -50,6 +51,7 @@ type App struct {
 	people  *people.Service
 	engine  *publish.Engine
 	keys    *keys.Service
+	drafts  *drafts.Service
 	bus     *bus.Bus
 	hub     *live.Hub
 	watcher *live.Watcher
@@ -127,13 +129,16 @@ func (a *App) compose(rdb redis.UniversalClient, trusted *trust.Keys) (http.Hand
 		return nil, err
 	}
 	bundles := policies.New(a.engine, a.st.views, keys.Uses{Store: a.st.keys})
+	a.drafts = drafts.New(drafts.Options{
+		Shelf: a.st.drafts, Engine: a.engine, Kinds: map[string]drafts.Objects{publish.KindAPI: definitions, publish.KindPolicy: bundles}, Logger: a.log,
+	})
 	a.keys = keys.New(keys.Options{Store: a.st.keys, Marks: a.st.marks, Ring: keyring.NewWriter(rdb, trusted), Catalog: bundles, Hasher: trusted, Logger: a.log})
 	a.keys.Attach(a.bus)
 
 	reg := telemetry.NewRegistry("dashboard")
 	observe := observer(reg)
 	rest, err := httpapi.New(httpapi.Options{
-		People: a.people, APIs: definitions, Policies: bundles, Keys: a.keys, Fleet: nodes, Commands: ask, Engine: a.engine, Hub: a.hub,
+		People: a.people, APIs: definitions, Policies: bundles, Drafts: a.drafts, Keys: a.keys, Fleet: nodes, Commands: ask, Engine: a.engine, Hub: a.hub,
 		Calls:  calls.New(a.records.options(calls.Published{Engine: a.engine})),
 		Secure: strings.HasPrefix(a.c.PublicURL, "https://"), PublicURL: a.c.PublicURL, TrustedProxies: a.c.proxies(), StoreDriver: a.c.Store.Driver,
 		PasswordChanged: func(people.User) { a.forgetPassword(context.Background()) }, Observe: observe, Log: a.log,

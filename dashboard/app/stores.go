@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"github.com/sluice-gateway/sluice/dashboard/drafts"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/mongo"
 	"github.com/sluice-gateway/sluice/dashboard/people"
@@ -21,6 +22,7 @@ type stores struct {
 	sessions people.Sessions
 	tokens   people.Tokens
 	attempts people.Attempts
+	drafts   drafts.Shelf
 	ping     func(context.Context) error
 	close    func(context.Context) error
 }
@@ -32,11 +34,11 @@ func openStores(ctx context.Context, c Config) (stores, error) {
 		if err != nil {
 			return stores{}, err
 		}
-		return stores{s.Log(), s.Contents(), s.Views(), s.Marks(), s.Keys(), s.Users(), s.Sessions(), s.Tokens(), s.Attempts(), s.Ping, s.Close}, nil
+		return stores{s.Log(), s.Contents(), s.Views(), s.Marks(), s.Keys(), s.Users(), s.Sessions(), s.Tokens(), s.Attempts(), s.Drafts(), s.Ping, s.Close}, nil
 	}
 	s, err := sqlite.Open(ctx, c.storePath())
 	if err != nil {
 		return stores{}, err
 	}
-	return stores{s.Log(), s.Contents(), s.Views(), s.Marks(), s.Keys(), s.Users(), s.Sessions(), s.Tokens(), s.Attempts(), s.Ping, s.Close}, nil
+	return stores{s.Log(), s.Contents(), s.Views(), s.Marks(), s.Keys(), s.Users(), s.Sessions(), s.Tokens(), s.Attempts(), s.Drafts(), s.Ping, s.Close}, nil
 }

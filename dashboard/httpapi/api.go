@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/apis"
 	"github.com/sluice-gateway/sluice/dashboard/calls"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
+	"github.com/sluice-gateway/sluice/dashboard/drafts"
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
@@ -39,6 +40,7 @@ type Options struct {
 	People   *people.Service
 	APIs     *apis.Service
 	Policies *policies.Service
+	Drafts   *drafts.Service
 	Keys     *keys.Service
 	Fleet    *fleet.Service
 	Commands *commands.Service

@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/apis"
 	"github.com/sluice-gateway/sluice/dashboard/calls"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
+	"github.com/sluice-gateway/sluice/dashboard/drafts"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
@@ -41,6 +42,7 @@ type dashboard struct {
 	url     string
 	people  *people.Service
 	engine  *publish.Engine
+	drafts  *drafts.Service
 	hub     *live.Hub
 	beats   *wirefleet.Writer
 	bus     *bus.Bus
@@ -102,7 +104,11 @@ func start(t *testing.T, password string, k ...keeper) (*dashboard, string) {
 	if len(k) == 0 {
 		k = []keeper{inSQLite(t, filepath.Join(t.TempDir(), "none"), true)}
 	}
+	d.drafts = drafts.New(drafts.Options{
+		Shelf: store.Drafts(), Engine: d.engine, Kinds: map[string]drafts.Objects{publish.KindAPI: definitions, publish.KindPolicy: bundles}, Logger: log,
+	})
 	h, err := New(Options{
+		Drafts: d.drafts,
 		Calls:  calls.New(lookingIn(k[0], calls.Published{Engine: d.engine})),
 		People: d.people, APIs: definitions, Policies: bundles, Engine: d.engine, Fleet: nodes, Commands: ask, Hub: d.hub, StoreDriver: "sqlite",
 		Keys:            keys.New(keys.Options{Store: store.Keys(), Marks: store.Marks(), Ring: keyring.NewWriter(rdb, trusted), Catalog: bundles, Hasher: trusted, Logger: log}),

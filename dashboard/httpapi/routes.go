@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"github.com/sluice-gateway/sluice/dashboard/httpapi/drafting"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 )
 
@@ -73,6 +74,19 @@ func routes() []route {
 		{patch, "/policies/{id}", people.PoliciesWrite, (*api).patchPolicy},
 		{del, "/policies/{id}", people.PoliciesWrite, (*api).deletePolicy},
 
+		// drafts: changes that are not published yet
+		{get, "/drafts", people.DraftsRead, drafted((*drafting.Drafts).List)},
+		{post, "/drafts", people.DraftsWrite, drafted((*drafting.Drafts).Create)},
+		{get, "/drafts/{id}", people.DraftsRead, drafted((*drafting.Drafts).Get)},
+		{patch, "/drafts/{id}", people.DraftsWrite, drafted((*drafting.Drafts).Patch)},
+		{del, "/drafts/{id}", people.DraftsWrite, drafted((*drafting.Drafts).Delete)},
+		{post, "/drafts/{id}/submit", people.DraftsWrite, drafted((*drafting.Drafts).Submit)},
+		{post, "/drafts/{id}/approve", people.DraftsApprove, drafted((*drafting.Drafts).Approve)},
+		{post, "/drafts/{id}/reject", people.DraftsApprove, drafted((*drafting.Drafts).Reject)},
+		{post, "/drafts/{id}/publish", people.DraftsWrite, drafted((*drafting.Drafts).Publish)},
+		{post, "/drafts/{id}/schedule", people.DraftsWrite, drafted((*drafting.Drafts).Schedule)},
+		{post, "/drafts/{id}/unschedule", people.DraftsWrite, drafted((*drafting.Drafts).Unschedule)},
+
 		// keys of callers
 		{get, "/keys", people.KeysRead, (*api).listKeys},
 		{post, "/keys", people.KeysWrite, (*api).createKey},
@@ -99,5 +113,12 @@ func routes() []route {
 		// what was called
 		{get, "/requests", people.RequestsRead, (*api).listRequests},
 		{get, "/requests/{id}", people.RequestsRead, (*api).getRequest},
+	}
+}
+
+// drafted lets package drafting answer.
+func drafted(f func(*drafting.Drafts) error) func(*api, *call) error {
+	return func(a *api, c *call) error {
+		return f(&drafting.Drafts{Exchange: c.Exchange, Actor: c.actor, ID: c.id(), Base: Base, Service: a.Drafts})
 	}
 }

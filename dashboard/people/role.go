@@ -21,6 +21,9 @@ const (
 	APIsWrite     Permission = "apis:write"
 	PoliciesRead  Permission = "policies:read"
 	PoliciesWrite Permission = "policies:write"
+	DraftsRead    Permission = "drafts:read"
+	DraftsWrite   Permission = "drafts:write"
+	DraftsApprove Permission = "drafts:approve"
 	KeysRead      Permission = "keys:read"
 	KeysWrite     Permission = "keys:write"
 	GatewaysRead  Permission = "gateways:read"
@@ -33,9 +36,9 @@ const (
 
 // Permissions lists what a role may do; an unknown role may do nothing.
 func (r Role) Permissions() []Permission {
-	read := []Permission{APIsRead, PoliciesRead, KeysRead, GatewaysRead, RevisionsRead, RequestsRead}
-	write := []Permission{APIsWrite, PoliciesWrite, KeysWrite}
-	admin := []Permission{PeopleRead, PeopleWrite, TokensWrite}
+	read := []Permission{APIsRead, PoliciesRead, DraftsRead, KeysRead, GatewaysRead, RevisionsRead, RequestsRead}
+	write := []Permission{APIsWrite, PoliciesWrite, DraftsWrite, KeysWrite}
+	admin := []Permission{DraftsApprove, PeopleRead, PeopleWrite, TokensWrite}
 	switch r {
 	case Viewer:
 		return read
