@@ -386,7 +386,7 @@ func notFound(id string) error {
 }
 
 func notYours(what string) error {
-	return fault.New(fault.Denied, "draft.not_yours", "only the author of a draft may %s it", what).With("action", what)
+	return fault.New(fault.Denied, "draft.not_yours", "this is somebody else's draft, so you may not %s it", what).With("action", what)
 }
 
 func baseUnknown(d Draft, revision int64) error {
