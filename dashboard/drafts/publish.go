@@ -164,13 +164,17 @@ func (s *Service) prepare(ctx context.Context, d Draft, merge bool) (candidate, 
 
 // write creates or replaces the object.
 func (s *Service) write(ctx context.Context, d Draft, w objects.Write, c candidate) (objects.Result, error) {
+	all, err := s.kind(d.Kind)
+	if err != nil {
+		return objects.Result{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	if c.rev == 0 {
 		w.IfMatch = ""
-		return s.o.Kinds[d.Kind].Create(ctx, w, c.text)
+		return all.Create(ctx, w, c.text)
 	}
-	return s.o.Kinds[d.Kind].Replace(ctx, w, d.Object, c.text)
+	return all.Replace(ctx, w, d.Object, c.text)
 }
 
 // claim tells others that the draft is being published, as which text.

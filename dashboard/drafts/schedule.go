@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -57,7 +58,7 @@ func (s *Service) Look(ctx context.Context) error {
 	var all sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
 	for _, d := range due {
-		if s.waits(d.ID) {
+		if _, err := s.kind(d.Kind); err != nil || s.waits(d.ID) { // a newer dashboard knows what it is
 			continue
 		}
 		slots <- struct{}{}
@@ -142,5 +143,7 @@ func (s *Service) waits(id string) bool {
 func (s *Service) wait(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pause[id] = s.now().Add(againAfter)
+	now := s.now()
+	maps.DeleteFunc(s.pause, func(_ string, until time.Time) bool { return !now.Before(until) })
+	s.pause[id] = now.Add(againAfter)
 }

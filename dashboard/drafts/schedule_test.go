@@ -186,6 +186,19 @@ func TestWhatIsNoRefusalIsTriedAgain(t *testing.T) {
 	}
 }
 
+func TestADraftOfAKindThatOnlyANewerDashboardKnowsIsLeftToIt(t *testing.T) {
+	s := newSite(t)
+	d := s.dashboard()
+	n := d.planned(t, s, "", api("orders", "/mine/", url, "b"))
+	n.Kind, n.Version = "later", n.Version+1
+	must(t, d.shelf.Replace(t.Context(), n, n.Version-1))
+	s.pass(time.Hour)
+	d.look(t)
+	d.is(t, n.ID, drafts.Scheduled)
+	_, err := d.Publish(t.Context(), kim, n.ID, now(false))
+	wantCode(t, err, "draft.kind_unknown")
+}
+
 // TestEachScheduledDraftIsPublishedOnce lets several dashboards look at once, again
 // and again, while one of them dies in the midst of it.
 func TestEachScheduledDraftIsPublishedOnce(t *testing.T) {

@@ -133,10 +133,8 @@ func (s *Service) List(ctx context.Context, q Query) (Page, error) { return s.o.
 // "draft.object_not_found", "draft.base_unknown", and "draft.exists" with the id of
 // the live draft that the same person has of this object.
 func (s *Service) Create(ctx context.Context, by By, n NewDraft, dry bool) (Draft, []fault.Problem, error) {
-	if _, ok := s.o.Kinds[n.Kind]; !ok {
-		known := slices.Sorted(maps.Keys(s.o.Kinds))
-		return Draft{}, nil, fault.New(fault.Unprocessable, "draft.kind_unknown", "there are drafts of the kinds %s only", strings.Join(known, ", ")).
-			With("known", known).At("/kind")
+	if _, err := s.kind(n.Kind); err != nil {
+		return Draft{}, nil, err
 	}
 	now := s.now()
 	d := Draft{
@@ -264,9 +262,24 @@ func (s *Service) replace(ctx context.Context, d Draft) (Draft, error) {
 	return d, nil
 }
 
+// kind gives the objects of a kind. A draft may be of one that only a newer
+// dashboard knows.
+func (s *Service) kind(name string) (Objects, error) {
+	if all, ok := s.o.Kinds[name]; ok {
+		return all, nil
+	}
+	known := slices.Sorted(maps.Keys(s.o.Kinds))
+	return nil, fault.New(fault.Unprocessable, "draft.kind_unknown", "there are drafts of the kinds %s only", strings.Join(known, ", ")).
+		With("known", known).At("/kind")
+}
+
 // check lists what would stop or accompany a publication now.
 func (s *Service) check(ctx context.Context, d Draft) ([]fault.Problem, error) {
-	problems, err := s.o.Kinds[d.Kind].Check(ctx, d.Org, d.Object, d.Text)
+	all, err := s.kind(d.Kind)
+	if err != nil {
+		return nil, err
+	}
+	problems, err := all.Check(ctx, d.Org, d.Object, d.Text)
 	if refusal(err) {
 		return append(problems, asProblems(fault.As(err))...), nil
 	}
