@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/certificates"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/documents"
+	"github.com/sluice-gateway/sluice/dashboard/drafts"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/history"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi"
@@ -58,6 +59,7 @@ type App struct {
 	people  *people.Service
 	engine  *publish.Engine
 	keys    *keys.Service
+	drafts  *drafts.Service
 	bus     *bus.Bus
 	hub     *live.Hub
 	watcher *live.Watcher
@@ -140,6 +142,9 @@ func (a *App) compose(rdb redis.UniversalClient, trusted *trust.Keys) (http.Hand
 		return nil, err
 	}
 	bundles := policies.New(a.engine, a.st.views, keys.Uses{Store: a.st.keys})
+	a.drafts = drafts.New(drafts.Options{
+		Shelf: a.st.drafts, Engine: a.engine, Kinds: map[string]drafts.Objects{publish.KindAPI: definitions, publish.KindPolicy: bundles}, Logger: a.log,
+	})
 	a.keys = keys.New(keys.Options{Store: a.st.keys, Marks: a.st.marks, Ring: keyring.NewWriter(rdb, trusted), Catalog: bundles, Hasher: trusted, Logger: a.log})
 	a.keys.Attach(a.bus)
 
@@ -150,7 +155,7 @@ func (a *App) compose(rdb redis.UniversalClient, trusted *trust.Keys) (http.Hand
 	reg := telemetry.NewRegistry("dashboard")
 	observe := observer(reg)
 	rest, err := httpapi.New(httpapi.Options{
-		People: a.people, APIs: definitions, Policies: bundles, Certificates: chains, Secrets: sealed, Documents: papers,
+		People: a.people, APIs: definitions, Policies: bundles, Certificates: chains, Secrets: sealed, Documents: papers, Drafts: a.drafts,
 		Keys: a.keys, Fleet: nodes, Commands: ask, Engine: a.engine, Hub: a.hub,
 		Changes: changes.Service{Set: set, History: history.New(history.Options{Engine: a.engine, Log: a.st.log, Contents: a.st.contents, Set: set})},
 		Calls:   calls.New(a.records.options(calls.Published{Engine: a.engine})),

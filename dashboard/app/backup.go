@@ -18,7 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/pkg/trust"
 )
 
-// Backup writes everything but records into one new file, sealed with a key made
+// Backup writes everything but records and drafts into one new file, sealed with a key made
 // from the passphrase. Dashboards may be running meanwhile. It needs the store and
 // the key files, not Redis. The file is there when it is whole, and only then.
 func Backup(ctx context.Context, c Config, file, passphrase string) (_ backup.Summary, err error) {

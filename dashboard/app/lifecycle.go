@@ -26,6 +26,7 @@ func (a *App) Run(ctx context.Context) error {
 	support.Add("bus", a.bus.Run)
 	support.Add("publishing", a.engine.Run)
 	support.Add("keys", a.keys.Run)
+	support.Add("drafts", a.drafts.Run)
 	support.Add("events", a.watcher.Run)
 	support.Add("health", a.health.Run)
 	support.Add("people", a.people.Run)

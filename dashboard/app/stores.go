@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/sluice-gateway/sluice/dashboard/backup"
+	"github.com/sluice-gateway/sluice/dashboard/drafts"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/mongo"
 	"github.com/sluice-gateway/sluice/dashboard/people"
@@ -23,6 +24,7 @@ type stores struct {
 	sessions people.Sessions
 	tokens   people.Tokens
 	attempts people.Attempts
+	drafts   drafts.Shelf
 	ping     func(context.Context) error
 	close    func(context.Context) error
 	everyone backup.People
@@ -49,11 +51,11 @@ func openAnyStores(ctx context.Context, c Config) (stores, error) {
 		if err != nil {
 			return stores{}, err
 		}
-		return stores{s.Log(), s.Contents(), s.Views(), s.Marks(), s.Keys(), s.Users(), s.Sessions(), s.Tokens(), s.Attempts(), s.Ping, s.Close, s, s}, nil
+		return stores{s.Log(), s.Contents(), s.Views(), s.Marks(), s.Keys(), s.Users(), s.Sessions(), s.Tokens(), s.Attempts(), s.Drafts(), s.Ping, s.Close, s, s}, nil
 	}
 	s, err := sqlite.Open(ctx, c.storePath())
 	if err != nil {
 		return stores{}, err
 	}
-	return stores{s.Log(), s.Contents(), s.Views(), s.Marks(), s.Keys(), s.Users(), s.Sessions(), s.Tokens(), s.Attempts(), s.Ping, s.Close, s, s}, nil
+	return stores{s.Log(), s.Contents(), s.Views(), s.Marks(), s.Keys(), s.Users(), s.Sessions(), s.Tokens(), s.Attempts(), s.Drafts(), s.Ping, s.Close, s, s}, nil
 }

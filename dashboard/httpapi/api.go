@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/certificates"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/documents"
+	"github.com/sluice-gateway/sluice/dashboard/drafts"
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi/changes"
@@ -46,6 +47,7 @@ type Options struct {
 	Certificates *certificates.Service
 	Secrets      *secrets.Service
 	Documents    *documents.Service
+	Drafts       *drafts.Service
 	Changes      changes.Service
 	Keys         *keys.Service
 	Fleet        *fleet.Service

@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/certificates"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/documents"
+	"github.com/sluice-gateway/sluice/dashboard/drafts"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/history"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi/changes"
@@ -48,6 +49,7 @@ type dashboard struct {
 	url     string
 	people  *people.Service
 	engine  *publish.Engine
+	drafts  *drafts.Service
 	hub     *live.Hub
 	beats   *wirefleet.Writer
 	bus     *bus.Bus
@@ -110,9 +112,13 @@ func start(t *testing.T, password string, k ...keeper) (*dashboard, string) {
 	if len(k) == 0 {
 		k = []keeper{inSQLite(t, filepath.Join(t.TempDir(), "none"), true)}
 	}
+	d.drafts = drafts.New(drafts.Options{
+		Shelf: store.Drafts(), Engine: d.engine, Kinds: map[string]drafts.Objects{publish.KindAPI: definitions, publish.KindPolicy: bundles}, Logger: log,
+	})
 	chains, sealed, papers := certificates.New(d.engine, store.Views(), box, time.Now), secrets.New(d.engine, store.Views(), box), documents.New(d.engine, store.Views())
 	set := objects.NewSet(d.engine, definitions.Collection, bundles.Collection, chains.Collection, sealed.Collection, papers.Collection)
 	h, err := New(Options{
+		Drafts:  d.drafts,
 		Calls:   calls.New(lookingIn(k[0], calls.Published{Engine: d.engine})),
 		Changes: changes.Service{Set: set, History: history.New(history.Options{Engine: d.engine, Log: store.Log(), Contents: store.Contents(), Set: set})},
 		People:  d.people, APIs: definitions, Policies: bundles, Certificates: chains, Secrets: sealed, Documents: papers,

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/sluice-gateway/sluice/dashboard/httpapi/drafting"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 )
 
@@ -38,7 +39,7 @@ func (r route) methods() []string {
 // routes is every route of the API, read top to bottom.
 func routes() []route {
 	get, post, put, patch, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
-	return slices.Concat(materialRoutes(), []route{
+	return slices.Concat(materialRoutes(), draftRoutes(), []route{
 		// the caller
 		{post, "/session", anyone, (*api).signIn},
 		{get, "/session", oneTime, (*api).session},
@@ -131,5 +132,30 @@ func materialRoutes() []route {
 		{put, "/documents/{id}", people.DocumentsWrite, (*api).replaceDocument},
 		{patch, "/documents/{id}", people.DocumentsWrite, (*api).patchDocument},
 		{del, "/documents/{id}", people.DocumentsWrite, (*api).deleteDocument},
+	}
+}
+
+// draftRoutes are those of changes that are not published yet.
+func draftRoutes() []route {
+	get, post, patch, del := http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	return []route{
+		{get, "/drafts", people.DraftsRead, drafted((*drafting.Drafts).List)},
+		{post, "/drafts", people.DraftsWrite, drafted((*drafting.Drafts).Create)},
+		{get, "/drafts/{id}", people.DraftsRead, drafted((*drafting.Drafts).Get)},
+		{patch, "/drafts/{id}", people.DraftsWrite, drafted((*drafting.Drafts).Patch)},
+		{del, "/drafts/{id}", people.DraftsWrite, drafted((*drafting.Drafts).Delete)},
+		{post, "/drafts/{id}/submit", people.DraftsWrite, drafted((*drafting.Drafts).Submit)},
+		{post, "/drafts/{id}/approve", people.DraftsApprove, drafted((*drafting.Drafts).Approve)},
+		{post, "/drafts/{id}/reject", people.DraftsApprove, drafted((*drafting.Drafts).Reject)},
+		{post, "/drafts/{id}/publish", people.DraftsWrite, drafted((*drafting.Drafts).Publish)},
+		{post, "/drafts/{id}/schedule", people.DraftsWrite, drafted((*drafting.Drafts).Schedule)},
+		{post, "/drafts/{id}/unschedule", people.DraftsWrite, drafted((*drafting.Drafts).Unschedule)},
+	}
+}
+
+// drafted lets package drafting answer.
+func drafted(f func(*drafting.Drafts) error) func(*api, *call) error {
+	return func(a *api, c *call) error {
+		return f(&drafting.Drafts{Exchange: c.Exchange, Actor: c.actor, ID: c.id(), Base: Base, Service: a.Drafts})
 	}
 }

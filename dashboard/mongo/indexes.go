@@ -24,6 +24,7 @@ const (
 	sessionsName     = "sessions"
 	tokensName       = "tokens"
 	attemptsName     = "attempts"
+	draftsName       = "drafts"
 	migrationsName   = "migrations"
 )
 
@@ -57,6 +58,9 @@ func indexes() []index {
 		{tokensName, "hash", true, up("hash")},
 		{tokensName, "by_org", false, bson.D{{Key: "org", Value: 1}, down("createdAt"), {Key: "_id", Value: 1}}},
 		{attemptsName, "by_time", false, up("at")},
+		{draftsName, "slot", true, up("slot")},
+		{draftsName, "by_time", false, bson.D{{Key: "org", Value: 1}, down("updatedAt"), down("_id")}},
+		{draftsName, "due", false, up("dueAt")},
 	}
 	for _, view := range viewNames() {
 		all = append(all,

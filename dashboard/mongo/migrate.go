@@ -27,6 +27,7 @@ func steps() []step {
 	return []step{
 		{1, "indexes of the first release", createIndexes},
 		{2, "indexes of certificates, secrets and documents", createIndexes},
+		{3, "indexes of drafts", createIndexes},
 	}
 }
 

@@ -28,9 +28,9 @@ const (
 )
 
 // filled are the collections that a restore empties: all of them but the notes of
-// migrations. Records may lie in the same database and are not touched.
+// migrations; drafts too, which no backup has. Records may lie in the same database and are not touched.
 func filled() []string {
-	return append(viewNames(), revisionsName, contentsName, keysName, usersName, sessionsName, tokensName, attemptsName)
+	return append(viewNames(), revisionsName, contentsName, keysName, usersName, sessionsName, tokensName, attemptsName, draftsName)
 }
 
 // Everyone returns all users and tokens, for a backup.

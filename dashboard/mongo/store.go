@@ -20,6 +20,7 @@ import (
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/sluice-gateway/sluice/dashboard/drafts"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -84,6 +85,9 @@ func (s *Store) Tokens() people.Tokens { return tokens{s.db.Collection(tokensNam
 
 // Attempts are the failed sign-ins.
 func (s *Store) Attempts() people.Attempts { return attempts{s.db.Collection(attemptsName)} }
+
+// Drafts are the changes that are not published yet.
+func (s *Store) Drafts() drafts.Shelf { return draftStore{s.db.Collection(draftsName)} }
 
 func explain(ctx context.Context, doing string, err error) error {
 	return storecall.Explain(ctx, doing, err, away, "try again, and check MongoDB and the network to it")

@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/sluice-gateway/sluice/dashboard/drafts/drafttest"
 	"github.com/sluice-gateway/sluice/dashboard/keys/keytest"
 	"github.com/sluice-gateway/sluice/dashboard/people/peopletest"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -50,6 +51,7 @@ func TestUsers(t *testing.T)    { peopletest.RunUsers(t, part((*Store).Users)) }
 func TestSessions(t *testing.T) { peopletest.RunSessions(t, part((*Store).Sessions)) }
 func TestTokens(t *testing.T)   { peopletest.RunTokens(t, part((*Store).Tokens)) }
 func TestAttempts(t *testing.T) { peopletest.RunAttempts(t, part((*Store).Attempts)) }
+func TestDrafts(t *testing.T)   { drafttest.Run(t, part((*Store).Drafts)) }
 
 // database names a database of this test's own, which goes with the test.
 func database(t *testing.T) mongodb.Config {

@@ -27,6 +27,9 @@ const (
 	SecretsWrite      Permission = "secrets:write"
 	DocumentsRead     Permission = "documents:read"
 	DocumentsWrite    Permission = "documents:write"
+	DraftsRead        Permission = "drafts:read"
+	DraftsWrite       Permission = "drafts:write"
+	DraftsApprove     Permission = "drafts:approve"
 	KeysRead          Permission = "keys:read"
 	KeysWrite         Permission = "keys:write"
 	GatewaysRead      Permission = "gateways:read"
@@ -39,9 +42,9 @@ const (
 
 // Permissions lists what a role may do; an unknown role may do nothing.
 func (r Role) Permissions() []Permission {
-	read := []Permission{APIsRead, PoliciesRead, CertificatesRead, SecretsRead, DocumentsRead, KeysRead, GatewaysRead, RevisionsRead, RequestsRead}
-	write := []Permission{APIsWrite, PoliciesWrite, CertificatesWrite, SecretsWrite, DocumentsWrite, KeysWrite}
-	admin := []Permission{PeopleRead, PeopleWrite, TokensWrite}
+	read := []Permission{APIsRead, PoliciesRead, CertificatesRead, SecretsRead, DocumentsRead, DraftsRead, KeysRead, GatewaysRead, RevisionsRead, RequestsRead}
+	write := []Permission{APIsWrite, PoliciesWrite, CertificatesWrite, SecretsWrite, DocumentsWrite, DraftsWrite, KeysWrite}
+	admin := []Permission{DraftsApprove, PeopleRead, PeopleWrite, TokensWrite}
 	switch r {
 	case Viewer:
 		return read

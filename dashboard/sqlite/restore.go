@@ -13,11 +13,12 @@ var (
 	_ backup.People = (*Store)(nil)
 )
 
-// tables are all of the schema: a restore empties each of them. A test keeps the
+// tables are all of the schema: a restore empties each of them; drafts too, which no
+// backup has. A test keeps the
 // list whole.
 func tables() []string {
 	return []string{
-		"revisions", "revision_objects", "contents", "objects", "marks", "keys", "key_hashes", "users", "sessions", "tokens", "attempts",
+		"revisions", "revision_objects", "contents", "objects", "marks", "keys", "key_hashes", "users", "sessions", "tokens", "attempts", "drafts",
 	}
 }
 

@@ -4,7 +4,7 @@ package sqlite
 // never changes, new ones are added at the end. A step may only add what an older
 // dashboard on the same file can ignore.
 func migrations() []string {
-	return []string{schemaV1, schemaV2}
+	return []string{schemaV1, schemaV2, schemaDrafts}
 }
 
 // In objects the text is the last column, so that a list that filters and sorts
@@ -126,4 +126,24 @@ CREATE INDEX attempts_by_time ON attempts (at);
 const schemaV2 = `
 CREATE INDEX keys_searched ON keys (org, created_at DESC, id DESC, state, policies, apis, search);
 CREATE INDEX objects_searched ON objects (kind, org, deleted, sort_name, id, state, tags, search);
+`
+
+// The text is the last column, so that a list reads no page of one.
+const schemaDrafts = `
+CREATE TABLE drafts (
+	id         TEXT    NOT NULL UNIQUE,
+	org        TEXT    NOT NULL,
+	kind       TEXT    NOT NULL,
+	object     TEXT    NOT NULL,
+	owner      TEXT    NOT NULL,
+	state      TEXT    NOT NULL,
+	slot       TEXT    NOT NULL UNIQUE,
+	version    INTEGER NOT NULL,
+	due_at     INTEGER,
+	updated_at INTEGER NOT NULL,
+	draft      TEXT    NOT NULL,
+	text       BLOB    NOT NULL
+) STRICT;
+CREATE INDEX drafts_by_time ON drafts (org, updated_at DESC, id DESC);
+CREATE INDEX drafts_due ON drafts (due_at) WHERE due_at IS NOT NULL;
 `

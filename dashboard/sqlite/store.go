@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dashboard/drafts"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -75,6 +76,9 @@ func (s *Store) Tokens() people.Tokens { return tokens{s} }
 
 // Attempts are the failed sign-ins.
 func (s *Store) Attempts() people.Attempts { return attempts{s} }
+
+// Drafts are the changes that are not published yet.
+func (s *Store) Drafts() drafts.Shelf { return draftStore{s} }
 
 // read runs f on the readers under the call's deadline and says in the error
 // what was being done.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/dashboard/drafts/drafttest"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/keys/keytest"
 	"github.com/sluice-gateway/sluice/dashboard/people"
@@ -49,6 +50,7 @@ func TestUsers(t *testing.T)    { peopletest.RunUsers(t, part((*Store).Users)) }
 func TestSessions(t *testing.T) { peopletest.RunSessions(t, part((*Store).Sessions)) }
 func TestTokens(t *testing.T)   { peopletest.RunTokens(t, part((*Store).Tokens)) }
 func TestAttempts(t *testing.T) { peopletest.RunAttempts(t, part((*Store).Attempts)) }
+func TestDrafts(t *testing.T)   { drafttest.Run(t, part((*Store).Drafts)) }
 
 func TestWhatWasStoredIsThereAfterAReopening(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.db")

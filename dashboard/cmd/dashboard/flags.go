@@ -18,7 +18,7 @@ Commands (none: serve):
   token NAME     print the secret of a new API token
     --role ROLE              viewer, operator or admin; default operator
     --ttl DURATION           how long it works; default 24h, 0 is without end
-  backup FILE    write everything but records into one sealed file; dashboards may run
+  backup FILE    write all but records and drafts into one sealed file; dashboards may run
     --passphrase-file FILE   holds the passphrase; default: SLUICE_BACKUP_PASSPHRASE
     --json                   print the outcome as JSON
   restore FILE   bring store and keys back from a backup; no dashboard may run

@@ -287,6 +287,134 @@ export interface ProbeAnswer {
   gateway: string
 }
 
+export type DraftState = 'open' | 'submitted' | 'approved' | 'scheduled' | 'published' | 'rejected'
+
+/** The version of the object that a draft was begun from; absent of what is to be created. */
+export interface DraftBase {
+  revision: number
+  sha256: string
+}
+
+export interface DraftReview {
+  by: Author
+  at: string
+  verdict: 'approve' | 'reject'
+  note?: string
+}
+
+/** A draft without its document. */
+export interface DraftShown {
+  id: string
+  version: number
+  /** For If-Match */
+  etag: string
+  kind: Kind
+  /** Absent: the object is to be created */
+  objectId?: string
+  /** That the document has */
+  name: string
+  base?: DraftBase
+  state: DraftState
+  /** Id of the user */
+  owner: string
+  author: Author
+  /** For the revision to come */
+  note: string
+  /** The text as it is */
+  approved: boolean
+  publishing?: boolean
+  reviews: DraftReview[]
+  plan?: {
+    at: string
+    by: Author
+    merge: boolean
+  }
+  /** Why a scheduled publication was refused */
+  problems: Problem[]
+  /** The revision that it became */
+  published?: number
+  /** Revision of the version that it was merged with */
+  merged?: number
+  createdAt: string
+  updatedAt: string
+}
+
+export interface DraftList {
+  items: DraftShown[]
+  next: string
+  total: number
+  totalExact: boolean
+}
+
+export interface Draft {
+  /** The document, byte for byte */
+  object: Record<string, unknown>
+  draft: DraftShown
+  /** Revision of the version that the object has now; 0 where there is none */
+  present: number
+  /** That version is another one than the draft was begun from */
+  moved: boolean
+  problems: Problem[]
+}
+
+export interface DraftWritten {
+  /** The document */
+  object: Record<string, unknown>
+  draft: DraftShown
+  dryRun?: boolean
+  /** What a publication would meet now */
+  problems: Problem[]
+}
+
+export interface DraftPublished {
+  /** The document as it was published */
+  object: Record<string, unknown>
+  draft: DraftShown
+  /** What it was merged with; absent where nothing had to be */
+  merged?: {
+    revision: number
+    /** JSON pointers of what the draft changed */
+    mine: string[]
+    /** JSON pointers of what others changed */
+    theirs: string[]
+  }
+  /** That was made; absent when nothing changed and in a dry run */
+  revision?: number
+  /** Tells which gateways run the revision */
+  publishUrl?: string
+  dryRun?: boolean
+  /** Warnings */
+  problems: Problem[]
+  plan: PlanStep[]
+}
+
+export interface NewDraft {
+  kind: Kind
+  /** Absent: the object is to be created */
+  objectId?: string
+  /** Revision of the version that was changed. Absent: the present one */
+  base?: number
+  /** The whole document */
+  object: Record<string, unknown>
+  note?: string
+}
+
+export interface DraftChange {
+  base?: number
+  /** The whole document */
+  object?: Record<string, unknown>
+  note?: string
+}
+
+export interface DraftNote {
+  note?: string
+}
+
+export interface DraftPlan {
+  /** A time to come within a year */
+  at: string
+}
+
 export interface EndpointRight {
   /** Absent is every method */
   methods?: string[]
@@ -1098,6 +1226,75 @@ export interface Operations {
     path: { id: string }
     query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
     response: PolicyWritten
+  }
+  /** Lists drafts, those changed last first. */
+  "GET /drafts": {
+    query: { state?: DraftState; kind?: Kind; objectId?: string; mine?: '1' | '0'; cursor?: string; limit?: number }
+    response: DraftList
+  }
+  /** Begins a draft; nothing is published. */
+  "POST /drafts": {
+    query: { dry_run?: '1' | '0' | 'true' | 'false' }
+    body: NewDraft
+    response: DraftWritten
+  }
+  /** One draft, and how far its object went on. */
+  "GET /drafts/{id}": {
+    path: { id: string }
+    response: Draft
+  }
+  /** Changes a draft, which its author may; what is left out stays. */
+  "PATCH /drafts/{id}": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false' }
+    body: DraftChange
+    response: DraftWritten
+  }
+  /** Removes a draft. */
+  "DELETE /drafts/{id}": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false' }
+    response: void
+  }
+  /** Asks for a review of an open draft. */
+  "POST /drafts/{id}/submit": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false' }
+    response: DraftWritten
+  }
+  /** Approves a submitted draft of somebody else. */
+  "POST /drafts/{id}/approve": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false' }
+    body: DraftNote
+    response: DraftWritten
+  }
+  /** Sends a draft of somebody else back; the note says why. */
+  "POST /drafts/{id}/reject": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false' }
+    body: DraftNote
+    response: DraftWritten
+  }
+  /** Publishes a draft as a revision. */
+  "POST /drafts/{id}/publish": {
+    path: { id: string }
+    query: { merge?: '1' | '0'; dry_run?: '1' | '0' | 'true' | 'false' }
+    body: DraftNote
+    response: DraftPublished
+  }
+  /** Plans the publication of a draft. */
+  "POST /drafts/{id}/schedule": {
+    path: { id: string }
+    query: { merge?: '1' | '0'; dry_run?: '1' | '0' | 'true' | 'false' }
+    body: DraftPlan
+    response: DraftWritten
+  }
+  /** Takes the plan of a publication back. */
+  "POST /drafts/{id}/unschedule": {
+    path: { id: string }
+    query: { dry_run?: '1' | '0' | 'true' | 'false' }
+    response: DraftWritten
   }
   /** Makes several changes as one revision, all of them or none. */
   "POST /changes": {
