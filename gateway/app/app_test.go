@@ -44,7 +44,7 @@ type bench struct {
 	texts  map[string][]byte
 	gen    int64
 	origin *httptest.Server
-	slow   chan struct{} // closed when the origin has /slow in work
+	slow   chan struct{} // closed when the origin has /slow or /held in work
 }
 
 func newBench(t *testing.T) *bench {
@@ -63,9 +63,13 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b.origin = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/slow" {
+		switch r.URL.Path {
+		case "/slow":
 			close(b.slow)
 			<-time.After(300 * time.Millisecond)
+		case "/held": // until the gateway gives the call up
+			close(b.slow)
+			<-r.Context().Done()
 		}
 		w.Header().Set("X-Seen", r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("X-User-Id"))
 		_, _ = io.WriteString(w, "origin")

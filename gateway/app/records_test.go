@@ -227,11 +227,11 @@ func TestAClientThatWentAwayIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.WriteString(c, "GET /a/slow HTTP/1.1\r\nHost: h\r\n\r\n")
+	_, _ = io.WriteString(c, "GET /a/held HTTP/1.1\r\nHost: h\r\n\r\n")
 	<-b.slow
 	_ = c.(*net.TCPConn).SetLinger(0)
 	_ = c.Close()
-	e := b.tail().until("the cut call", func(e record.Entry) bool { return e.Path == "/a/slow" })
+	e := b.tail().until("the cut call", func(e record.Entry) bool { return e.Path == "/a/held" })
 	if e.Status != 499 || !e.Flags.Has(record.Aborted) || !e.Failed() {
 		t.Errorf("%+v", e)
 	}
