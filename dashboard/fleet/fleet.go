@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluice-gateway/sluice/pkg/fault"
 	wire "github.com/sluice-gateway/sluice/pkg/fleet"
 	"github.com/sluice-gateway/sluice/pkg/publish"
 )
@@ -66,6 +67,7 @@ func (s *Service) judge(b wire.Beat) Node {
 		State: string(b.State), Reason: b.Reason, Epoch: b.Epoch, Generation: b.Generation, Root: b.Root, Source: b.Source,
 		Rejected: b.Rejected, RedisOK: b.RedisOK, StartedAt: b.StartedAt, SeenAt: b.At.Add(b.ClockOffset), Load: Load(b.Load),
 		OffsetMS: b.ClockOffset.Milliseconds(), LastError: b.LastError, Spool: Spool(b.Spool),
+		ReasonCode: b.ReasonCode, ReasonWith: b.ReasonWith, ErrorCode: b.ErrorCode, ErrorWith: b.ErrorWith,
 	}
 	if b.Service != "gateway" {
 		return n
@@ -90,17 +92,23 @@ func (s *Service) judge(b wire.Beat) Node {
 			n.State = string(wire.CatchingUp)
 		case late:
 			n.State = string(wire.Behind)
-			n.Reason = fmt.Sprintf("runs generation %d of %d and has not said why", b.Generation, want.Generation)
-			if b.Reason != "" {
-				n.Reason = b.Reason
+			if b.Reason == "" {
+				n.because(wire.CodeBehind, fmt.Sprintf("runs generation %d of %d and has not said why", b.Generation, want.Generation))
 			}
 		case have.Compare(want) == 0 && have.SHA != "" && have.SHA != want.SHA:
-			n.State, n.Reason = string(wire.Behind), "runs another root of the same generation than was published"
+			n.State = string(wire.Behind)
+			n.because(wire.CodeOtherRoot, "runs another root of the same generation than was published")
 		}
 	case wire.Behind:
 		if !late && have.SHA == want.SHA {
-			n.State, n.Reason = string(wire.Current), "" // the beat is older than what the gateway did since
+			n.State = string(wire.Current) // the beat is older than what the gateway did since
+			n.because("", "")
 		}
 	}
 	return n
+}
+
+// because replaces the reason of the state.
+func (n *Node) because(code fault.Code, reason string) {
+	n.Reason, n.ReasonCode, n.ReasonWith = reason, code, nil
 }

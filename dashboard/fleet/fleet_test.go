@@ -72,6 +72,42 @@ func TestStatesComeFromWhatNodesRun(t *testing.T) {
 	}
 }
 
+func TestReasonsHaveTheirCodes(t *testing.T) {
+	redis := testenv.RedisServer(t).Client()
+	k, err := trust.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, s := wire.NewWriter(redis, k.Node()), fleet.New(wire.NewReader(redis, k), published{time.Now().Add(-time.Minute)}, time.Now)
+	with := map[string]any{"sink": "calls"}
+	for name, c := range map[string]struct {
+		beat wire.Beat
+		code fault.Code
+		with any // of "sink"
+	}{
+		"silent":       {wire.Beat{State: wire.Current, Generation: 6}, wire.CodeBehind, nil},
+		"other-root":   {wire.Beat{State: wire.Current, Generation: 7, Root: "bad"}, wire.CodeOtherRoot, nil},
+		"late":         {wire.Beat{State: wire.CatchingUp, Generation: 6, Reason: "x", ReasonCode: wire.CodeNoConfig}, wire.CodeNoConfig, nil},
+		"own-words":    {wire.Beat{State: wire.Rejected, Generation: 6, Reason: "x"}, "", nil},
+		"degraded":     {wire.Beat{State: wire.Degraded, Generation: 6, Reason: "x", ReasonCode: "root.key", LastError: "x", ErrorCode: "root.key", ErrorWith: with}, "root.key", nil},
+		"caught-up":    {wire.Beat{State: wire.Behind, Generation: 7, Root: "good", Reason: "x", ReasonCode: "root.key", ReasonWith: with}, "", nil},
+		"pump-failing": {wire.Beat{Service: "pump", State: wire.Degraded, Reason: "x", ReasonCode: wire.CodeSinkFailing, ReasonWith: with}, wire.CodeSinkFailing, "calls"},
+	} {
+		b := c.beat
+		b.Node, b.Name, b.Source, b.Epoch = name, name, "live", 1
+		if b.Service == "" {
+			b.Service = "gateway"
+		}
+		if err := w.Beat(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		n, err := s.Get(t.Context(), name)
+		if err != nil || n.ReasonCode != c.code || n.ReasonWith["sink"] != c.with || n.ErrorCode != b.ErrorCode || n.ErrorWith["sink"] != b.ErrorWith["sink"] {
+			t.Errorf("%s: got %+v, %v", name, n, err)
+		}
+	}
+}
+
 func TestRecordsThatWaitOrWereLostAreTold(t *testing.T) {
 	redis := testenv.RedisServer(t).Client()
 	k, err := trust.Generate()

@@ -5,6 +5,7 @@ package fleet
 import (
 	"time"
 
+	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/notice"
 )
 
@@ -19,6 +20,8 @@ type Node struct {
 	TLS        bool              `json:"tls,omitempty"`
 	State      string            `json:"state"` // current, catching-up, behind, rejected, degraded, offline or draining
 	Reason     string            `json:"reason,omitempty"`
+	ReasonCode fault.Code        `json:"reasonCode,omitempty"`   // "": the node's own words, which nobody translates
+	ReasonWith map[string]any    `json:"reasonParams,omitempty"` // values that a translation of ReasonCode needs
 	Epoch      int64             `json:"epoch"`
 	Generation int64             `json:"generation"`
 	Expected   int64             `json:"expected"` // generation that its group should run
@@ -31,7 +34,9 @@ type Node struct {
 	Load       Load              `json:"load"`
 	OffsetMS   int64             `json:"clockOffsetMs"`
 	LastError  string            `json:"lastError,omitempty"`
-	Spool      Spool             `json:"spool,omitzero"` // absent: nothing waits and nothing was lost
+	ErrorCode  fault.Code        `json:"lastErrorCode,omitempty"`   // of LastError, as ReasonCode
+	ErrorWith  map[string]any    `json:"lastErrorParams,omitempty"` // as ReasonWith
+	Spool      Spool             `json:"spool,omitzero"`            // absent: nothing waits and nothing was lost
 }
 
 // Load is how busy a node is.

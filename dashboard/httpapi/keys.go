@@ -42,7 +42,7 @@ func (a *api) listKeys(c *call) error {
 	for _, s := range found.Items {
 		items = append(items, s.Key)
 	}
-	out := exchange.NewPage(items, found.Next, found.Total)
+	out := keyPage{exchange.NewPage(items, found.Next, found.Total), a.namesIn(c, []string{c.Param("policy")}, []string{c.Param("api")}, items...)}
 	out.TotalExact = !found.AtLeast
 	return c.JSON(http.StatusOK, out)
 }
@@ -121,7 +121,7 @@ func (a *api) getKey(c *call) error {
 		return err
 	}
 	c.W.Header().Set("Etag", keys.ETag(k))
-	return c.JSON(http.StatusOK, k)
+	return c.JSON(http.StatusOK, namedKey{k, a.namesIn(c, nil, nil, k)})
 }
 
 // previewDTO is what a key and its policies come to.
@@ -134,6 +134,7 @@ type previewDTO struct {
 	ExpiresAt time.Time         `json:"expiresAt,omitzero"`
 	Origins   map[string]string `json:"origins"` // JSON pointer of a value to "key" or "policy:ID"
 	Problems  []fault.Problem   `json:"problems"`
+	Names     names             `json:"names"` // also of what does not count
 }
 
 func (a *api) previewKey(c *call) error {
@@ -144,13 +145,14 @@ func (a *api) previewKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	s, problems, err := a.Keys.Preview(c.R.Context(), c.org(), body)
+	k, s, problems, err := a.Keys.Preview(c.R.Context(), c.org(), body)
 	if err != nil {
 		return err
 	}
 	out := previewDTO{
 		Policies: s.Policies, Skipped: s.Skipped, Refused: s.Refused, Rights: s.Rights, Metadata: s.Metadata,
 		ExpiresAt: s.ExpiresAt, Origins: s.Origins, Problems: exchange.Warnings(problems),
+		Names: a.namesIn(c, nil, apisOf(s.Rights), k),
 	}
 	out.Policies, out.Skipped = append([]string{}, out.Policies...), append([]string{}, out.Skipped...)
 	out.Rights = append([]access.Right{}, out.Rights...)

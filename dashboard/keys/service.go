@@ -263,22 +263,22 @@ func (s *Service) List(ctx context.Context, q Query) (Page, error) { return s.o.
 
 // Preview merges a body as for Create with its policies: exactly what gateways
 // would let the key do. The problems are those that Create would find.
-func (s *Service) Preview(ctx context.Context, org string, body []byte) (*access.Session, []fault.Problem, error) {
+func (s *Service) Preview(ctx context.Context, org string, body []byte) (access.Key, *access.Session, []fault.Problem, error) {
 	d, problems := decode(body, nil, true)
 	if hasErrors(problems) {
-		return nil, nil, invalid(problems)
+		return access.Key{}, nil, nil, invalid(problems)
 	}
 	now := s.now()
 	k := access.Key{Org: org, State: access.KeyActive, Version: 1, CreatedAt: now, UpdatedAt: now}
 	d.apply(&k)
 	found, err := s.judge(ctx, k, &problems)
 	if err != nil {
-		return nil, nil, err
+		return access.Key{}, nil, nil, err
 	}
 	if !d.has("expiresAt") {
 		k.ExpiresAt = now.Add(life(k, found))
 	}
-	return access.Merge(k, found), problems, nil
+	return k, access.Merge(k, found), problems, nil
 }
 
 // Effective merges a stored key with its policies.

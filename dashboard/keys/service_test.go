@@ -289,14 +289,14 @@ func TestChangesAtOnceAllCount(t *testing.T) {
 func TestPreviewAndEffectiveSayWhatGatewaysWouldDo(t *testing.T) {
 	f := newFixture(t)
 	body := []byte(`{"alias":"a","policies":["gold","off"],"metadata":{"own":"1"}}`)
-	s, problems, err := f.Preview(t.Context(), "default", body)
+	_, s, problems, err := f.Preview(t.Context(), "default", body)
 	if err != nil || len(problems) != 0 || !s.Allows("orders", "GET", "/x") || s.Metadata["plan"] != "gold" || s.Metadata["own"] != "1" || len(s.Skipped) != 1 {
 		t.Errorf("got %+v, %v, %v", s, problems, err)
 	}
 	if e, err := f.Effective(t.Context(), "default", f.create(string(body)).Key.ID); err != nil || !e.Allows("orders", "GET", "/x") {
 		t.Errorf("got %+v, %v", e, err)
 	}
-	if _, problems, err = f.Preview(t.Context(), "default", []byte(`{"alias":"a"}`)); err != nil || len(problems) != 1 || problems[0].Code != "key.may_nothing" {
+	if _, _, problems, err = f.Preview(t.Context(), "default", []byte(`{"alias":"a"}`)); err != nil || len(problems) != 1 || problems[0].Code != "key.may_nothing" {
 		t.Errorf("got %v, %v", problems, err)
 	}
 }

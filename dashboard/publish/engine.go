@@ -133,7 +133,7 @@ func New(o Options) *Engine {
 		o: o, log: o.Logger, acks: newAcknowledgements(), wake: make(chan struct{}, 1),
 		locked: make(chan struct{}, 1), state: newState(o.Contents), trees: map[string]*wire.Tree{},
 		heads: map[string]wire.Head{}, texts: map[string][]byte{}, refused: map[string]wire.Head{},
-		public: snapshot{hashes: map[int64]string{}},
+		public: snapshot{hashes: map[int64]string{}, names: map[Ref]string{}},
 	}
 }
 
@@ -186,7 +186,9 @@ func (e *Engine) Start(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("loading the views: %w", err)
 		}
-		e.state.put(o)
+		if e.state.put(o) {
+			e.public.named(o)
+		}
 	}
 	if err := e.catchUp(ctx); err != nil {
 		return err
@@ -276,6 +278,13 @@ func (e *Engine) Condition() Condition { return e.public.condition() }
 // ok is false for a group that is not known (yet). It never waits.
 func (e *Engine) Expected(group string) (head wire.Head, at time.Time, ok bool) {
 	return e.public.head(group)
+}
+
+// NamesOf returns the names of an organisation's objects of a kind by their ids; what
+// does not exist is left out. It never waits, so that what others wrote an instant
+// ago may be missing.
+func (e *Engine) NamesOf(org, kind string, ids []string) map[string]string {
+	return e.public.namesOf(org, kind, ids)
 }
 
 // Revisions returns up to limit revisions below before (0: from the newest),

@@ -282,6 +282,7 @@ func (e *Engine) fold(r Revision, texts map[string][]byte) []Object {
 		f.objects = append(f.objects, o)
 		if e.state.put(o) {
 			e.plant(o)
+			e.public.named(o)
 		}
 	}
 	e.state.n, e.state.at = r.N, r.At

@@ -19,6 +19,32 @@ type snapshot struct {
 	at     time.Time
 	heads  map[string]wire.Head
 	hashes map[int64]string // of roots of the group default
+	names  map[Ref]string   // of what exists
+}
+
+// named notes the name of an object that changed, or that it is gone.
+func (s *snapshot) named(o Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ref := Ref{o.Org, o.Kind, o.ID}
+	if o.Deleted {
+		delete(s.names, ref)
+	} else {
+		s.names[ref] = o.Summary.Name
+	}
+}
+
+// namesOf returns the names of those that exist.
+func (s *snapshot) namesOf(org, kind string, ids []string) map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := make(map[string]string, len(ids))
+	for _, id := range ids {
+		if name, ok := s.names[Ref{org, kind, id}]; ok {
+			found[id] = name
+		}
+	}
+	return found
 }
 
 // moved notes a new revision, epoch or group.

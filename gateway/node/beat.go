@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/gateway/filter"
 	"github.com/sluice-gateway/sluice/gateway/route"
+	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/fleet"
 	"github.com/sluice-gateway/sluice/pkg/notice"
 )
@@ -163,28 +164,32 @@ func (b *Beater) say() fleet.Beat {
 	}
 	if r.Err != nil {
 		beat.LastError = shorten(r.Err.Error())
+		if f := fault.As(r.Err); f != nil {
+			beat.ErrorCode, beat.ErrorWith = f.Code, f.Params
+		}
 	}
-	beat.State, beat.Reason = state(r, b.draining.Load())
+	judge(&beat, r, b.draining.Load())
 	beat.Reason = shorten(beat.Reason)
 	return beat
 }
 
-// state is what the gateway knows of itself; whether its generation is the newest
+// judge says what the gateway knows of itself; whether its generation is the newest
 // one is for those to say who know the newest.
-func state(r route.Report, draining bool) (fleet.State, string) {
+func judge(b *fleet.Beat, r route.Report, draining bool) {
 	switch {
 	case draining:
-		return fleet.Draining, "the gateway is stopping"
+		b.State, b.Reason, b.ReasonCode = fleet.Draining, "the gateway is stopping", fleet.CodeDraining
 	case r.Err != nil:
-		return fleet.Degraded, r.Err.Error()
+		b.State, b.Reason, b.ReasonCode, b.ReasonWith = fleet.Degraded, r.Err.Error(), b.ErrorCode, b.ErrorWith
 	case len(r.Rejected) > 0:
-		return fleet.Rejected, r.Rejected[0].Message
+		b.State, b.Reason, b.ReasonCode = fleet.Rejected, r.Rejected[0].Message, fault.Code(r.Rejected[0].Code)
 	case r.Origin == "disk":
-		return fleet.Degraded, "it serves the last-known-good state from its disk"
+		b.State, b.Reason, b.ReasonCode = fleet.Degraded, "it serves the last-known-good state from its disk", fleet.CodeFromDisk
 	case r.Origin == "":
-		return fleet.CatchingUp, "it has no configuration yet"
+		b.State, b.Reason, b.ReasonCode = fleet.CatchingUp, "it has no configuration yet", fleet.CodeNoConfig
+	default:
+		b.State = fleet.Current
 	}
-	return fleet.Current, ""
 }
 
 // What a beat and an acknowledgement carry at most: either is refused, or is a

@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/gateway/route"
 	"github.com/sluice-gateway/sluice/gateway/upstream"
 	"github.com/sluice-gateway/sluice/pkg/bus"
+	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/fleet"
 	"github.com/sluice-gateway/sluice/pkg/notice"
 	"github.com/sluice-gateway/sluice/pkg/testenv"
@@ -180,37 +181,51 @@ func TestBeatsAndAcknowledgementsTellWhatIsServed(t *testing.T) {
 	testenv.EachRedis(t, func(t *testing.T, s *testenv.Server) {
 		g := newGateway(t, s)
 		g.until("catching up", func(b fleet.Beat) bool {
-			return b.State == fleet.CatchingUp && b.Source == "none" && b.Node == "node-1" && b.Name == "gw-1" && b.Group == "edge" && b.Service == "gateway" &&
+			return b.State == fleet.CatchingUp && b.ReasonCode == fleet.CodeNoConfig && b.Source == "none" && b.Node == "node-1" && b.Name == "gw-1" && b.Group == "edge" && b.Service == "gateway" &&
 				b.Version == "1.2.3" && b.Address == "127.0.0.1:8080" && b.Start == "start-1" && b.RedisOK && b.Load.RPS == 7 && b.Spool == (fleet.Spool{DiskBytes: 9, Dropped: 2}) && !b.StartedAt.IsZero()
 		})
 		g.apply(1, "disk", text, errAway)
 		g.until("on disk", func(b fleet.Beat) bool {
-			return b.State == fleet.Degraded && b.Source == "disk" && b.Generation == 1 && b.LastError == errAway.Error()
+			return b.State == fleet.Degraded && b.Source == "disk" && b.Generation == 1 && b.LastError == errAway.Error() &&
+				b.Reason == errAway.Error() && b.ReasonCode == "" && b.ErrorCode == "" // nobody gave these words a code
 		})
 		if a := g.ack(); a.Node != "node-1" || a.Name != "gw-1" || a.Group != "edge" || a.Generation != 1 || a.Epoch != 1 || a.Root != fmt.Sprintf("%064d", 1) {
 			t.Errorf("%+v", a)
 		}
 		g.apply(2, "live", text, nil)
 		g.until("current", func(b fleet.Beat) bool {
-			return b.State == fleet.Current && b.Reason == "" && b.Source == "live" && b.Generation == 2 && b.LastError == ""
+			return b.State == fleet.Current && b.Reason == "" && b.ReasonCode == "" && b.Source == "live" && b.Generation == 2 && b.LastError == "" && b.ErrorCode == ""
 		})
 		if a := g.ack(); a.Generation != 2 || len(a.Rejected) != 0 {
 			t.Errorf("%+v", a)
 		}
 		g.apply(3, "live", strings.Replace(text, `"/a/"`, `"no path"`, 1), nil)
 		g.until("rejected", func(b fleet.Beat) bool {
-			return b.State == fleet.Rejected && b.Generation == 3 && len(b.Rejected) == 1 && b.Rejected[0].Kept && b.Reason == b.Rejected[0].Message
+			return b.State == fleet.Rejected && b.Generation == 3 && len(b.Rejected) == 1 && b.Rejected[0].Kept && b.Reason == b.Rejected[0].Message &&
+				b.ReasonCode != "" && string(b.ReasonCode) == b.Rejected[0].Code
 		})
 		if a := g.ack(); a.Generation != 3 || len(a.Rejected) != 1 || a.Rejected[0].ID != "a" {
 			t.Errorf("%+v", a)
 		}
-		g.apply(4, "live", text, nil)
+		g.apply(4, "disk", text, nil)
+		g.until("on disk without an error", func(b fleet.Beat) bool {
+			return b.State == fleet.Degraded && b.Generation == 4 && b.ReasonCode == fleet.CodeFromDisk && b.ErrorCode == ""
+		})
+		g.apply(5, "live", text, nil)
 		g.apply(0, "", "", errAway)
 		g.until("degraded", func(b fleet.Beat) bool {
-			return b.State == fleet.Degraded && b.Generation == 4 && b.Reason == errAway.Error()
+			return b.State == fleet.Degraded && b.Generation == 5 && b.Reason == errAway.Error()
+		})
+		odd := fault.New(fault.Denied, "root.key", "another key").With("group", "edge")
+		g.apply(0, "", "", errors.Join(fmt.Errorf("asking: %w", odd), errAway))
+		g.until("degraded with a code", func(b fleet.Beat) bool {
+			return b.State == fleet.Degraded && b.ReasonCode == "root.key" && b.ErrorCode == "root.key" && b.ReasonWith["group"] == "edge" &&
+				b.ErrorWith["group"] == "edge" && strings.Contains(b.LastError, errAway.Error())
 		})
 		g.beater.Drain()
-		g.until("draining", func(b fleet.Beat) bool { return b.State == fleet.Draining })
+		g.until("draining", func(b fleet.Beat) bool {
+			return b.State == fleet.Draining && b.ReasonCode == fleet.CodeDraining && b.ReasonWith == nil && b.ErrorCode == "root.key"
+		})
 		g.end()
 		if list, err := g.beats.List(testenv.Context(t, 5*time.Second)); err != nil || len(list) != 0 {
 			t.Errorf("after the stop: %+v, %v", list, err)

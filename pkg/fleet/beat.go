@@ -86,6 +86,8 @@ type Beat struct {
 	At          time.Time         `json:"at"` // by the node's clock; the writer sets it when zero
 	State       State             `json:"state"`
 	Reason      string            `json:"reason,omitempty"`
+	ReasonCode  fault.Code        `json:"reasonCode,omitempty"`   // stable, of Reason; "": its words are somebody else's
+	ReasonWith  map[string]any    `json:"reasonParams,omitempty"` // values that a translation of ReasonCode needs
 	Epoch       int64             `json:"epoch"`
 	Generation  int64             `json:"generation"`
 	Root        string            `json:"root,omitempty"` // hex SHA-256 of the root in use
@@ -96,7 +98,19 @@ type Beat struct {
 	Spool       Spool             `json:"spool,omitzero"`
 	ClockOffset time.Duration     `json:"-"` // clock of Redis less the node's; "clockOffsetMs" in JSON; the writer measures it when zero
 	LastError   string            `json:"lastError,omitempty"`
+	ErrorCode   fault.Code        `json:"lastErrorCode,omitempty"`   // of LastError, as ReasonCode
+	ErrorWith   map[string]any    `json:"lastErrorParams,omitempty"` // as ReasonWith
 }
+
+// Codes of reasons. Where an error is the reason, its own code stands there.
+const (
+	CodeDraining    fault.Code = "node.draining"         // the node is stopping
+	CodeFromDisk    fault.Code = "node.from_disk"        // a gateway serves what its disk kept
+	CodeNoConfig    fault.Code = "node.no_configuration" // a gateway has read nothing yet
+	CodeBehind      fault.Code = "node.behind"           // an older generation runs and nobody said why; set by the reader
+	CodeOtherRoot   fault.Code = "node.other_root"       // another root of the same generation runs; set by the reader
+	CodeSinkFailing fault.Code = "sink.failing"          // of a pump; params sink, since (RFC 3339), error
+)
 
 type beatFields Beat
 

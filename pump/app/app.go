@@ -131,7 +131,7 @@ func (a *App) beating(ctx context.Context) error {
 	for arrived := true; ; {
 		b := a.beat
 		b.RedisOK, b.Load = arrived, fleet.ProcessLoad()
-		b.State, b.Reason = a.fares()
+		a.fares(&b)
 		one, cancel := context.WithTimeout(ctx, beatTimeout)
 		err := a.beats.Beat(one, b)
 		cancel()

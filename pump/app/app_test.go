@@ -203,7 +203,11 @@ func TestASinkThatFailsIsSaidEverywhere(t *testing.T) {
 	testenv.Eventually(t, soon, func() bool { return b.sink("copy").Written == 10 && b.sink("calls").Failing })
 	testenv.Eventually(t, soon, func() bool {
 		x := b.beat()
-		return x.State == fleet.Degraded && strings.Contains(x.Reason, "sink calls fails since") && strings.Contains(x.Reason, "no such file")
+		said, _ := x.ReasonWith["error"].(string)
+		since, _ := x.ReasonWith["since"].(string)
+		_, err := time.Parse(time.RFC3339, since)
+		return err == nil && x.State == fleet.Degraded && strings.Contains(x.Reason, "sink calls fails since") && strings.Contains(x.Reason, "no such file") &&
+			x.ReasonCode == fleet.CodeSinkFailing && x.ReasonWith["sink"] == "calls" && strings.Contains(said, "no such file")
 	})
 	testenv.Eventually(t, soon, func() bool { status, _ := b.get("/ready"); return status == 503 })
 	if status, body := b.get("/hello"); status != 503 || !strings.Contains(body, `"sink calls":{"status":"fail","detail":"fails for`) || !strings.Contains(body, `"sink copy":{"status":"pass"`) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -134,14 +135,23 @@ func (a *App) sinkHealth(name string, now time.Time) (httpd.Status, string) {
 	return httpd.Warn, detail
 }
 
-// fares is the state of the beat.
-func (a *App) fares() (fleet.State, string) {
+// longestError bounds an error in a beat, in bytes: a beat that is too large is refused.
+const longestError = 1000
+
+// fares says in a beat how the sinks do.
+func (a *App) fares(b *fleet.Beat) {
+	b.State = fleet.Current
 	for _, c := range a.c.Sinks {
 		if s := a.pipeline.SinkState(c.Name); s.Failing {
-			return fleet.Degraded, fmt.Sprintf("sink %s fails since %s: %s", c.Name, s.FailingSince.UTC().Format(time.RFC3339), s.LastError)
+			since, said := s.FailingSince.UTC().Format(time.RFC3339), s.LastError
+			if len(said) > longestError {
+				said = strings.ToValidUTF8(said[:longestError], "") + "…"
+			}
+			b.State, b.Reason, b.ReasonCode = fleet.Degraded, fmt.Sprintf("sink %s fails since %s: %s", c.Name, since, said), fleet.CodeSinkFailing
+			b.ReasonWith = map[string]any{"sink": c.Name, "since": since, "error": said}
+			return
 		}
 	}
-	return fleet.Current, ""
 }
 
 // state answers GET /state; pipeline.State is its manual.

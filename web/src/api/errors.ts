@@ -3,7 +3,8 @@ import type { Value } from '../i18n/message'
 import { ApiError } from './client'
 import type { Problem } from './schema'
 
-function values(params: Record<string, unknown> = {}): Record<string, Value> {
+/** Those values of a server's parameters that texts can hold. */
+export function valuesOf(params: Record<string, unknown> = {}): Record<string, Value> {
   const out: Record<string, Value> = {}
   for (const [k, v] of Object.entries(params)) {
     if (typeof v === 'string' || typeof v === 'number') out[k] = v
@@ -16,7 +17,7 @@ export function explain(error: unknown, { find, t, format }: I18n): string {
   if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error)
   if (error.code === 'timeout') return t('errors.timeout', { time: format.duration(Number(error.params.ms ?? 0)) })
   const own = find(`errors.${error.code}`, {
-    ...values(error.params),
+    ...valuesOf(error.params),
     seconds: error.retryAfter || Number(error.params.seconds ?? 0),
   })
   return own ?? sentence(error.message)
@@ -24,7 +25,7 @@ export function explain(error: unknown, { find, t, format }: I18n): string {
 
 /** The same for one finding. */
 export function explainProblem(p: Problem, { find }: I18n): string {
-  return find(`errors.${p.code}`, values(p.params)) ?? sentence(p.message)
+  return find(`errors.${p.code}`, { message: p.message, ...valuesOf(p.params) }) ?? sentence(p.message)
 }
 
 /** The server begins its sentences with a small letter, as Go's errors do. */

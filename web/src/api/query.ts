@@ -70,17 +70,29 @@ export interface List<T> {
   retry: () => void
 }
 
-/** Reads a list page by page; sorting and searching are the server's. */
+type Page<O extends Lists> = Operations[O]['response'] & {
+  items: Item<O>[]
+  next: string
+  total: number
+  totalExact: boolean
+}
+
+/** There is nothing, and not for want of a better question: nothing to search or to filter either. */
+export function nothingAtAll(list: List<unknown>, filtered: boolean): boolean {
+  return !filtered && list.items.length === 0 && !list.loading && !list.stale && !list.error
+}
+
+/** Reads a list page by page, with the pages as they came; sorting and searching are the server's. */
 export function useList<O extends Lists>(
   operation: O,
   query?: Query<O>,
   options: ReadOptions & { limit?: number } = {},
-): List<Item<O>> {
+): List<Item<O>> & { pages: Page<O>[] } {
   const open = useStreamOpen()
   const q = useInfiniteQuery({
     queryKey: [operation, { query: query ?? {}, limit: options.limit }],
     queryFn: ({ signal, pageParam }) =>
-      (call as (o: O, i: unknown) => Promise<{ items: Item<O>[]; next: string; total: number; totalExact: boolean }>)(operation, {
+      (call as (o: O, i: unknown) => Promise<Page<O>>)(operation, {
         query: { ...query, ...(pageParam && { cursor: pageParam }), ...(options.limit && { limit: options.limit }) },
         signal,
       }),
@@ -94,6 +106,7 @@ export function useList<O extends Lists>(
   const pages = q.data?.pages ?? []
   const last = pages.at(-1)
   return {
+    pages,
     items: pages.flatMap((p) => p.items),
     total: last?.total ?? 0,
     totalExact: last?.totalExact ?? true,

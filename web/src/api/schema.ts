@@ -332,11 +332,24 @@ export interface Key {
   updatedAt: string
 }
 
+/** Names of what an answer mentions by its id. What is gone, and what the caller may not read, has none. */
+export interface Names {
+  /** Name by id */
+  apis: Record<string, string>
+  /** Name by id */
+  policies: Record<string, string>
+}
+
+export type NamedKey = Key & {
+  names: Names
+}
+
 export interface KeyList {
   items: Key[]
   next: string
   total: number
   totalExact: boolean
+  names: Names
 }
 
 export interface KeyWritten {
@@ -361,6 +374,7 @@ export interface KeyPreview {
   /** JSON pointer of a value to key or policy:ID */
   origins: Record<string, string>
   problems: Problem[]
+  names: Names
 }
 
 export interface NewToken {
@@ -432,7 +446,12 @@ export interface Node {
   /** Clients must use TLS there; absent means false */
   tls?: boolean
   state: NodeState
+  /** Of the state */
   reason?: string
+  /** Of reason, to be translated; absent where the words are those of a system behind the node */
+  reasonCode?: string
+  /** Values that a translation of reasonCode needs */
+  reasonParams?: Record<string, unknown>
   epoch: number
   /** The revision that it runs */
   generation: number
@@ -447,7 +466,12 @@ export interface Node {
   seenAt: string
   load: Load
   clockOffsetMs: number
+  /** Why it cannot read the newest configuration, in English */
   lastError?: string
+  /** As reasonCode */
+  lastErrorCode?: string
+  /** As reasonParams */
+  lastErrorParams?: Record<string, unknown>
   spool?: Spool
 }
 
@@ -845,7 +869,7 @@ export interface Operations {
   /** One key. */
   "GET /keys/{id}": {
     path: { id: string }
-    response: Key
+    response: NamedKey
   }
   /** Applies a merge patch (RFC 7396) to what people set of a key. */
   "PATCH /keys/{id}": {

@@ -2,14 +2,18 @@ import { useId, useState } from 'react'
 import { useForm } from 'react-hook-form'
 import { call } from '../api/client'
 import type { Problem } from '../api/schema'
-import { useI18n } from '../i18n'
+import { type Key, useI18n } from '../i18n'
 import { Button } from '../ui/Button'
 import { Stack } from '../ui/Page'
 import { ErrorNotice } from '../ui/States'
 import { PasswordInput } from '../ui/TextInput'
-import { placeProblems } from './problems'
+import { useFound } from './problems'
 
 const minimum = 12
+const places = { '/old': 'old', '/new': 'new' } as const
+const missing: Key = 'login.missingPassword'
+const short: Key = 'login.short'
+const differs: Key = 'login.againWrong'
 
 interface Fields {
   old: string
@@ -29,10 +33,10 @@ export function PasswordForm({
   action: string
   onDone: () => void
 }) {
-  const i18n = useI18n()
-  const { t } = i18n
+  const { t } = useI18n()
   const form = useForm<Fields>({ defaultValues: { old: '', new: '', again: '' }, mode: 'onBlur', reValidateMode: 'onChange' })
-  const { errors, isSubmitting } = form.formState
+  const { isSubmitting } = form.formState
+  const { place, say } = useFound(form, places)
   const [refused, setRefused] = useState<{ error: unknown; rest: Problem[] } | null>(null)
   const id = useId()
   const submit = form.handleSubmit(async (v) => {
@@ -42,8 +46,7 @@ export function PasswordForm({
       form.reset()
       onDone()
     } catch (error) {
-      const rest = placeProblems(form, error, i18n, { '/old': 'old', '/new': 'new' })
-      const placed = form.getFieldState('old').error ?? form.getFieldState('new').error
+      const { placed, rest } = place(error)
       if (!placed || rest.length > 0) setRefused({ error, rest })
     }
   })
@@ -55,24 +58,24 @@ export function PasswordForm({
         <PasswordInput
           label={oldLabel}
           autoComplete="current-password"
-          {...form.register('old', { required: t('login.missingPassword') })}
-          error={errors.old?.message}
+          {...form.register('old', { required: missing })}
+          error={say('old')}
         />
         <PasswordInput
           label={t('login.newPassword')}
           help={t('login.passwordHelp')}
           autoComplete="new-password"
           {...form.register('new', {
-            minLength: { value: minimum, message: t('login.short', { min: minimum }) },
-            required: t('login.short', { min: minimum }),
+            minLength: { value: minimum, message: short },
+            required: short,
           })}
-          error={errors.new?.message}
+          error={say('new', { min: minimum })}
         />
         <PasswordInput
           label={t('login.again')}
           autoComplete="new-password"
-          {...form.register('again', { validate: (again, all) => again === all.new || t('login.againWrong') })}
-          error={errors.again?.message}
+          {...form.register('again', { validate: (again, all) => again === all.new || differs })}
+          error={say('again')}
         />
         <div>
           <Button id={id} look="primary" type="submit" busy={isSubmitting}>

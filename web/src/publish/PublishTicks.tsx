@@ -3,6 +3,7 @@ import { explain } from '../api/errors'
 import { type Publish, usePublish } from '../api/publish'
 import { useRead } from '../api/query'
 import type { PublishNode } from '../api/schema'
+import { lineOf, rejectionOf } from '../fleet'
 import { type I18n, useI18n } from '../i18n'
 import { useSession } from '../session'
 import { Button } from '../ui/Button'
@@ -96,10 +97,11 @@ export function headline(p: Publish, { t, format }: I18n): string {
 }
 
 /** Why a gateway rejected it, in its own words where the console has none. */
-function reasonOf(n: PublishNode, { t, find }: I18n): string | undefined {
+function reasonOf(n: PublishNode, i18n: I18n): string | undefined {
+  const { t } = i18n
   if (n.state !== 'rejected') return undefined
   const said = (n.rejected ?? []).map((r) => {
-    const values = { id: r.id, message: find(`errors.${r.code}`) ?? r.message, code: r.code }
+    const values = { id: r.id, message: lineOf(rejectionOf(r, i18n), i18n), code: r.code }
     return t(r.kept ? 'publish.reasonKept' : 'publish.reason', values)
   })
   return said.join(' ') || t('publish.noReason')

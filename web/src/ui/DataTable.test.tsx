@@ -109,3 +109,11 @@ test('what was read stays while it cannot be read anew', async () => {
   expect(screen.getAllByRole('link').length).toBeGreaterThan(0)
   expect(screen.getByRole('alert').textContent).toContain('did not answer')
 })
+
+test('a question that is cleared does not look like an empty list before its answer', async () => {
+  const { rerender } = await show(table({ list: { ...listOf<Sample>([]), stale: true } }))
+  expect(screen.queryByText('No API yet')).toBeNull()
+  rerender(<p />)
+  await show(table({ list: listOf<Sample>([]) }))
+  expect(screen.getByText('No API yet')).toBeTruthy()
+})

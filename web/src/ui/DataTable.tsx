@@ -75,7 +75,8 @@ export function DataTable<T>(p: DataTableProps<T>) {
       {empty && list.error ? (
         <ErrorState error={list.error} onRetry={list.retry} />
       ) : empty && !list.loading ? (
-        p.filtered ? (
+        // Until a question that was cleared is answered, the list only looks as if there were nothing.
+        p.filtered || list.stale ? (
           <EmptyState title={t('ui.emptySearch')} actions={p.onClear && <Button onClick={p.onClear}>{t('ui.clear')}</Button>}>
             {t('ui.emptySearchHelp')}
           </EmptyState>

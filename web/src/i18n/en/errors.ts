@@ -166,4 +166,26 @@ export const errors = {
   'certificate.missing': 'The gateway has no certificate of this name.',
   'upstream.target_invalid':
     'This is no target. Write scheme and host, such as http://10.0.0.5:3000, without user, query or fragment.',
+  'root.absent': 'Nothing is published for the group of this gateway. Start a dashboard that knows this group.',
+  'root.key':
+    'The published configuration is signed by a key that is not trusted here. If the dashboards have new keys, copy signing.pub to this gateway; else find out who writes to Redis.',
+  'root.signature':
+    'The published configuration does not match its signature, so it was changed after signing. Find out who writes to Redis, and publish again.',
+  'root.group':
+    'What is published for the group of this gateway was signed for another one. Find out who writes to Redis, and publish again.',
+  'root.malformed':
+    'The published configuration cannot be read. Run gateway and dashboard of the same release, or publish again.',
+  'root.replayed': 'The published configuration is older than the one in use. Publish again.',
+  'root.diverged': 'Two different configurations have the number of this revision. Publish again.',
+  'root.incomplete': 'Some of the published configuration is missing or wrong in Redis. A dashboard repairs that within seconds.',
+  'node.behind': 'It runs revision {generation} instead of {expected} and has not said why.',
+  'node.draining': 'It is stopping.',
+  'node.from_disk': 'It serves the last good configuration of its own disk.',
+  'node.no_configuration': 'It has no configuration yet.',
+  'node.other_root': 'What it runs under the number of this revision is not what was published. Publish again.',
+  'sink.failing': 'The sink {sink} has failed since {since}. It says: “{error}”.',
+  'compile.failed': 'The gateway cannot compile it. The gateway says: “{message}”.',
+  'filter.invalid': 'This filter cannot be used. The gateway says: “{message}”.',
+  'path.invalid': 'This path cannot be used. The gateway says: “{message}”.',
+  'upstream.invalid': 'This upstream cannot be used. The gateway says: “{message}”.',
 } as const

@@ -39,6 +39,7 @@ export const gateways = {
   notConfirmed: 'not known',
   offlineHelp: 'It has not been heard of since {time}. Whether it serves is not known.',
   one: 'Gateway',
+  own: 'It says: “{words}”.',
   pumps: 'Pumps',
   pumpsEmpty:
     'No pump was seen in the last 24 hours. Gateways hold what they record in Redis up to its budget; nothing of it can be looked up until a pump runs.',

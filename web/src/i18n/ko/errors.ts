@@ -164,4 +164,23 @@ export const errors: Translation<typeof en> = {
   'certificate.missing': '게이트웨이에 이 이름의 인증서가 없습니다.',
   'upstream.target_invalid':
     '대상 주소가 아닙니다. http://10.0.0.5:3000과 같이 사용자, 쿼리, 프래그먼트 없이 스킴과 호스트를 입력하십시오.',
+  'root.absent': '이 게이트웨이의 그룹에 적용된 설정이 없습니다. 이 그룹의 대시보드를 시작하십시오.',
+  'root.key':
+    '적용된 설정이 신뢰하지 않는 키로 서명되었습니다. 대시보드의 키를 교체했다면 signing.pub을 게이트웨이에 복사하고, 아니라면 누가 Redis에 쓰는지 확인하십시오.',
+  'root.signature': '적용된 설정이 서명한 뒤에 변경되었습니다. 누가 Redis에 쓰는지 확인하고 다시 적용하십시오.',
+  'root.group': '적용된 설정이 다른 그룹용으로 서명되었습니다. 누가 Redis에 쓰는지 확인하고 다시 적용하십시오.',
+  'root.malformed': '적용된 설정을 읽을 수 없습니다. 게이트웨이와 대시보드를 같은 릴리스로 실행하거나 다시 적용하십시오.',
+  'root.replayed': '적용된 설정이 실행 중인 설정보다 오래되었습니다. 다시 적용하십시오.',
+  'root.diverged': '적용된 설정이 같은 리비전 번호의 다른 설정입니다. 다시 적용하십시오.',
+  'root.incomplete': '적용된 설정의 일부가 Redis에 없습니다. 몇 초 안에 대시보드가 복구합니다.',
+  'node.behind': '리비전 {expected} 대신 {generation:을/를} 실행하고 있으며 이유를 알리지 않았습니다.',
+  'node.draining': '종료하는 중입니다.',
+  'node.from_disk': '디스크에 있는 마지막 정상 설정으로 동작합니다.',
+  'node.no_configuration': '아직 설정이 없습니다.',
+  'node.other_root': '실행 중인 설정이 같은 리비전 번호로 적용된 설정과 다릅니다. 다시 적용하십시오.',
+  'sink.failing': '{sink} 싱크가 {since}부터 실패하고 있습니다. 싱크의 메시지: “{error}”.',
+  'compile.failed': '게이트웨이가 컴파일할 수 없습니다. 게이트웨이의 메시지: “{message}”.',
+  'filter.invalid': '이 필터를 사용할 수 없습니다. 게이트웨이의 메시지: “{message}”.',
+  'path.invalid': '이 경로를 사용할 수 없습니다. 게이트웨이의 메시지: “{message}”.',
+  'upstream.invalid': '이 업스트림을 사용할 수 없습니다. 게이트웨이의 메시지: “{message}”.',
 }

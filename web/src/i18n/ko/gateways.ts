@@ -42,6 +42,7 @@ export const gateways: Translation<typeof en> = {
   notConfirmed: '알 수 없음',
   offlineHelp: '{time} 이후 소식이 없습니다. 동작 여부는 알 수 없습니다.',
   one: '게이트웨이',
+  own: '자체 메시지: “{words}”.',
   pumps: '펌프',
   pumpsEmpty:
     '최근 24시간 동안 확인된 펌프가 없습니다. 게이트웨이의 기록은 정해진 한도까지 Redis에 보관되며, 펌프가 실행되기 전에는 조회할 수 없습니다.',

@@ -1,4 +1,4 @@
-import { useList, useRead } from '../../api/query'
+import { nothingAtAll, useList, useRead } from '../../api/query'
 import type { API, Node } from '../../api/schema'
 import { listenOf, liveOn, targetsOf, urlOf } from '../../definition/read'
 import { type I18n, useI18n } from '../../i18n'
@@ -25,6 +25,7 @@ export default function Apis() {
   const [url, setUrl] = useUrl({ q: text, state: oneOf('active', 'disabled'), sort: oneOf('name', '-updated') })
   const sort = url.sort ?? 'name'
   const list = useList('GET /apis', { sort, ...(url.q && { q: url.q }), ...(url.state && { state: url.state }) }, { live: true })
+  const filtered = Boolean(url.q || url.state)
   const nodes = useNodes()
   const write = can('apis:write')
   useShortcuts({ c: () => write && go('/apis/new') })
@@ -41,25 +42,27 @@ export default function Apis() {
     <>
       <PageHeader title={t('apis.title')} sub={t('apis.sub')} actions={add} />
       <Card flush>
-        <FilterBar
-          placeholder={t('apis.search')}
-          q={url.q}
-          onSearch={(q) => setUrl({ q })}
-          filters={[
-            {
-              id: 'state',
-              label: t('apis.state'),
-              options: [
-                { value: 'active', label: t('apis.stateActive') },
-                { value: 'disabled', label: t('apis.stateDisabled') },
-              ],
-            },
-          ]}
-          values={{ state: url.state }}
-          onFilter={(_, state) => setUrl({ state: state as 'active' | 'disabled' | undefined })}
-          total={list.loading || list.error ? undefined : list.total}
-          totalExact={list.totalExact}
-        />
+        {!nothingAtAll(list, filtered) && (
+          <FilterBar
+            placeholder={t('apis.search')}
+            q={url.q}
+            onSearch={(q) => setUrl({ q })}
+            filters={[
+              {
+                id: 'state',
+                label: t('apis.state'),
+                options: [
+                  { value: 'active', label: t('apis.stateActive') },
+                  { value: 'disabled', label: t('apis.stateDisabled') },
+                ],
+              },
+            ]}
+            values={{ state: url.state }}
+            onFilter={(_, state) => setUrl({ state: state as 'active' | 'disabled' | undefined })}
+            total={list.loading || list.error ? undefined : list.total}
+            totalExact={list.totalExact}
+          />
+        )}
         <DataTable<API>
           label={t('apis.title')}
           columns={columns(nodes)(t)}
@@ -68,7 +71,7 @@ export default function Apis() {
           hrefOf={(a) => `/apis/${a.meta.id}`}
           sort={sort}
           onSort={(s) => setUrl({ sort: s as 'name' | '-updated' })}
-          filtered={Boolean(url.q || url.state)}
+          filtered={filtered}
           onClear={() => setUrl({ q: '', state: undefined })}
           empty={
             <EmptyState icon={RouteIcon} title={t('apis.empty')} actions={add}>

@@ -2,6 +2,7 @@ import { useParams } from '@tanstack/react-router'
 import { ApiError } from '../../api/client'
 import { useRead } from '../../api/query'
 import type { Node } from '../../api/schema'
+import { reasonOf, rejectionOf } from '../../fleet'
 import { useI18n } from '../../i18n'
 import { useTitle } from '../../layout/title'
 import { useNow } from '../../now'
@@ -14,6 +15,7 @@ import { Stat, StatusPill } from '../../ui/Status'
 import { objectPath } from '../revisions/words'
 import css from './Fleet.module.css'
 import { age, appliedAt, clock, sourceText } from './fleet'
+import { Said } from './Said'
 
 /** One gateway or pump. */
 export default function Gateway() {
@@ -68,7 +70,9 @@ function Waiting() {
 }
 
 function Shown({ node, error }: { node: Node; error: unknown }) {
-  const { t, format } = useI18n()
+  const i18n = useI18n()
+  const { t, format } = i18n
+  const reason = reasonOf(node, i18n)
   const now = useNow(1_000)
   const gateway = node.service === 'gateway'
   const away = node.state === 'offline'
@@ -84,9 +88,10 @@ function Shown({ node, error }: { node: Node; error: unknown }) {
       />
       <Stack>
         <ErrorNotice error={error} />
-        {node.reason && (
+        {reason && (
           <Notice tone={node.state === 'rejected' ? 'bad' : 'warn'}>
-            <span lang="en">{node.reason}</span>
+            <Said words={reason} />
+            {node.reasonCode && <div className="small muted">{t('ui.errorCode', { code: node.reasonCode })}</div>}
           </Notice>
         )}
         {away && <Notice tone="warn">{t('gateways.offlineHelp', { time: format.precise(node.seenAt) })}</Notice>}
@@ -123,11 +128,9 @@ function Shown({ node, error }: { node: Node; error: unknown }) {
                 [t('gateways.clock'), clock(node, t, format)],
                 [
                   t('gateways.lastError'),
-                  // The notice above says it already.
-                  node.lastError && node.reason?.includes(node.lastError) ? undefined : node.lastError ? (
-                    <span key="e" lang="en">
-                      {node.lastError}
-                    </span>
+                  // Where the notice above says it in the gateway's own words, it need not be said again; else they tell more.
+                  node.lastError && reason?.own && reason.text.includes(node.lastError) ? undefined : node.lastError ? (
+                    <Said key="e" words={{ text: node.lastError, own: true }} />
                   ) : (
                     t('gateways.lastErrorNone')
                   ),
@@ -204,14 +207,14 @@ function Records({ node }: { node: Node }) {
 }
 
 function Rejected({ node }: { node: Node }) {
-  const { t, find } = useI18n()
+  const i18n = useI18n()
+  const { t } = i18n
   if (!node.rejected?.length) return null
   return (
     <Card title={t('gateways.rejectedTitle')} aside={<span className="small muted">{t('gateways.rejectedHelp')}</span>} flush>
       <ul className={css.rejected}>
         {node.rejected.map((r) => {
           const to = objectPath(r.kind, r.id)
-          const said = find(`errors.${r.code}`)
           return (
             <li key={`${r.kind} ${r.id} ${r.code}`}>
               <header>
@@ -219,7 +222,9 @@ function Rejected({ node }: { node: Node }) {
                 {to ? <Link to={to}>{r.id}</Link> : r.id}
                 <span className="small muted">{t(r.kept ? 'gateways.servesBefore' : 'gateways.servesNothing')}</span>
               </header>
-              {said ? <p>{said}</p> : <p lang="en">{r.message}</p>}
+              <p>
+                <Said words={rejectionOf(r, i18n)} />
+              </p>
               <code className="small muted">{r.code}</code>
             </li>
           )

@@ -1,6 +1,6 @@
 import { useRead } from '../../api/query'
 import type { Node, PublishStatus } from '../../api/schema'
-import { summarize } from '../../fleet'
+import { lineOf, reasonOf, summarize } from '../../fleet'
 import { useI18n } from '../../i18n'
 import { useNow } from '../../now'
 import { type Column, DataTable } from '../../ui/DataTable'
@@ -12,6 +12,7 @@ import { oneOf, text, useUrl } from '../../url'
 import { Connect } from './Connect'
 import css from './Fleet.module.css'
 import { age, appliedAt, attention, nodePath, search, sourceText } from './fleet'
+import { Said } from './Said'
 
 const states = ['current', 'catching-up', 'behind', 'rejected', 'degraded', 'offline', 'draining'] as const
 const words = {
@@ -100,16 +101,18 @@ export default function Gateways() {
   )
 }
 
-/** A state with its reason. What a service says of itself is English. */
+/** A state with its reason. */
 function State({ node, now }: { node: Node; now: number }) {
-  const { t, format } = useI18n()
+  const i18n = useI18n()
+  const { t, format } = i18n
+  const reason = reasonOf(node, i18n)
   const seen = node.state === 'offline' && t('gateways.seenAgo', { ago: format.ago(node.seenAt, now) })
   return (
-    <span className={css.state} title={node.reason || seen || undefined}>
+    <span className={css.state} title={reason ? lineOf(reason, i18n) : seen || undefined}>
       <StatusPill state={node.state} />
-      {node.reason ? (
-        <span className="truncate muted" lang="en">
-          {node.reason}
+      {reason ? (
+        <span className="truncate muted">
+          <Said words={reason} />
         </span>
       ) : (
         seen && <span className="truncate muted">{seen}</span>
@@ -221,24 +224,31 @@ function Pumps({ pumps }: { pumps: Node[] }) {
         <p className="muted">{t('gateways.pumpsEmpty')}</p>
       ) : (
         <ul className={css.pumps}>
-          {pumps.map((n) => (
-            <li key={n.id}>
-              <Link to={nodePath(n.id)} look="quiet">
-                <b>{n.name}</b>
-              </Link>
-              <StatusPill state={n.state} />
-              {n.reason && <span lang="en">{n.reason}</span>}
-              {attention(n, i18n).map((x) => (
-                <span key={x.id} className={css.note}>
-                  <Mark shape={x.tone === 'bad' ? 'square' : 'triangle'} tone={x.tone} />
-                  {x.text}
+          {pumps.map((n) => {
+            const reason = reasonOf(n, i18n)
+            return (
+              <li key={n.id}>
+                <Link to={nodePath(n.id)} look="quiet">
+                  <b>{n.name}</b>
+                </Link>
+                <StatusPill state={n.state} />
+                {reason && (
+                  <span>
+                    <Said words={reason} />
+                  </span>
+                )}
+                {attention(n, i18n).map((x) => (
+                  <span key={x.id} className={css.note}>
+                    <Mark shape={x.tone === 'bad' ? 'square' : 'triangle'} tone={x.tone} />
+                    {x.text}
+                  </span>
+                ))}
+                <span className={css.end}>
+                  <code>{n.version}</code> · {format.ago(n.startedAt, now)}
                 </span>
-              ))}
-              <span className={css.end}>
-                <code>{n.version}</code> · {format.ago(n.startedAt, now)}
-              </span>
-            </li>
-          ))}
+              </li>
+            )
+          })}
         </ul>
       )}
     </Card>

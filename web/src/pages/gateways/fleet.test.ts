@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Node } from '../../api/schema'
-import { summarize } from '../../fleet'
+import { lastErrorOf, lineOf, reasonOf, summarize } from '../../fleet'
 import { i18n, loadLanguage } from '../../i18n'
 import { age, appliedAt, attention, clock, search } from './fleet'
 
@@ -61,6 +62,7 @@ it('says what is wrong, the most pressing first', () => {
   expect(found.map((x) => x.id)).toEqual(['rejected', 'redis', 'disk', 'dropped', 'volatile', 'waits', 'clock', 'error'])
   expect(found.map((x) => x.text)).toContain('2 KiB of records wait on disk for Redis')
   expect(found.map((x) => x.text)).toContain('3 records lost')
+  expect(found.map((x) => x.text)).toContain('It says: “disk full”.')
   // One that is not heard of is not blamed for Redis.
   expect(attention(node({ state: 'offline', redisOk: false }), text)).toEqual([])
 })
@@ -97,4 +99,31 @@ it('searches every word in any of the fields', () => {
 it('ages by the second and never backwards', () => {
   expect(age('2026-11-22T00:00:00Z', Date.parse('2026-11-22T00:00:09.900Z'))).toBe(9_000)
   expect(age('2026-11-22T00:00:00Z', Date.parse('2026-11-21T23:59:00Z'))).toBe(0)
+})
+
+describe('reasons', () => {
+  const codes = readFileSync('../pkg/fault/CODES.md', 'utf8').matchAll(/^\| `((?:node|root)\.\w+|sink\.failing)`/gm)
+  const known = [...codes].map((m) => m[1] ?? '')
+  const params = { sink: 'calls', since: '2026-11-22T00:00:00Z', error: 'no such file' }
+
+  it('are many', () => expect(known.length).toBeGreaterThan(12))
+  it.each(known)('%s has words in both languages', async (code) => {
+    for (const language of ['en', 'ko'] as const) {
+      const said = i18n(language, await loadLanguage(language), 'UTC')
+      const n = node({ reason: 'English', reasonCode: code, reasonParams: params, lastError: 'English', lastErrorCode: code })
+      expect(reasonOf(n, said)?.own).toBe(false)
+      expect(reasonOf({ ...n, reasonParams: undefined }, said)?.own).toBe(code === 'sink.failing')
+      expect(reasonOf(n, said)?.text).not.toContain('{')
+      expect(/[가-힣]/.test(reasonOf(n, said)?.text ?? '')).toBe(language === 'ko')
+    }
+  })
+  it('without a code, or with one that is not known, are the node’s own words', () => {
+    expect(reasonOf(node(), text)).toBeUndefined()
+    for (const reasonCode of [undefined, 'node.of_tomorrow']) {
+      expect(reasonOf(node({ reason: 'odd', reasonCode }), text)).toEqual({ text: 'odd', own: true })
+    }
+    expect(lastErrorOf(node({ lastError: 'odd' }), text)).toEqual({ text: 'odd', own: true })
+    expect(lineOf({ text: 'odd', own: true }, text)).toBe('It says: “odd”.')
+    expect(lineOf({ text: 'Known.', own: false }, text)).toBe('Known.')
+  })
 })

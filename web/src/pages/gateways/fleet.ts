@@ -1,4 +1,5 @@
 import type { Node, PublishStatus } from '../../api/schema'
+import { lastErrorOf, lineOf } from '../../fleet'
 import type { I18n } from '../../i18n'
 import type { Tone } from '../../ui/Status'
 
@@ -6,7 +7,8 @@ import type { Tone } from '../../ui/Status'
 export const clockTolerance = 1_000
 
 /** What a person should know of a node beside its state, the most pressing first. */
-export function attention(n: Node, { t, format }: I18n): { id: string; tone: Tone; text: string }[] {
+export function attention(n: Node, i18n: I18n): { id: string; tone: Tone; text: string }[] {
+  const { t, format } = i18n
   const out: { id: string; tone: Tone; text: string }[] = []
   const add = (id: string, tone: Tone, text: string) => out.push({ id, tone, text })
   if (n.rejected?.length) add('rejected', 'bad', t('gateways.rejected', { count: n.rejected.length }))
@@ -16,7 +18,8 @@ export function attention(n: Node, { t, format }: I18n): { id: string; tone: Ton
   if (n.spool?.volatile) add('volatile', 'warn', t('gateways.volatile'))
   if (n.spool?.diskBytes) add('waits', 'info', t('gateways.waits', { size: format.bytes(n.spool.diskBytes) }))
   if (Math.abs(n.clockOffsetMs) >= clockTolerance) add('clock', 'warn', clock(n, t, format))
-  if (n.lastError) add('error', 'warn', n.lastError)
+  const error = lastErrorOf(n, i18n)
+  if (error) add('error', 'warn', lineOf(error, i18n))
   return out
 }
 

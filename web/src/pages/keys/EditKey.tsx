@@ -2,7 +2,7 @@ import { type FormEvent, useState } from 'react'
 import { ApiError, exchange } from '../../api/client'
 import { explainProblem } from '../../api/errors'
 import { invalidate } from '../../api/query'
-import type { Key, Problem } from '../../api/schema'
+import type { NamedKey, Names, Problem } from '../../api/schema'
 import { fieldAt } from '../../form/problems'
 import { type PlainKey, useI18n } from '../../i18n'
 import { Unsaved } from '../../layout/unsaved'
@@ -16,7 +16,8 @@ import { Effective, usePreview } from './Effective'
 import { ExpiryField } from './Expiry'
 import css from './Keys.module.css'
 import { MayCall } from './MayCall'
-import { changed, type Editable, editable, patchOf } from './rights'
+import { nameOf, useNames } from './names'
+import { changed, type Editable, editable, everyApi, patchOf } from './rights'
 
 const names: Record<keyof Editable, PlainKey> = {
   alias: 'keys.alias',
@@ -29,7 +30,7 @@ const names: Record<keyof Editable, PlainKey> = {
 const places = Object.fromEntries(Object.keys(names).map((k) => [`/${k}`, k as keyof Editable]))
 
 /** Edits what people set of a key. A save sends what was touched; what others changed meanwhile is shown first. */
-export function EditKey({ object, etag, onDone }: { object: Key; etag: string; onDone: (problems: Problem[]) => void }) {
+export function EditKey({ object, etag, onDone }: { object: NamedKey; etag: string; onDone: (problems: Problem[]) => void }) {
   const i18n = useI18n()
   const { t } = i18n
   // The version that the edit began with; a newer one in the cache does not move it.
@@ -37,13 +38,14 @@ export function EditKey({ object, etag, onDone }: { object: Key; etag: string; o
   const [value, setValue] = useState(base.from)
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<unknown>(null)
-  const [theirs, setTheirs] = useState<{ from: Editable; etag: string } | null>(null)
+  const [theirs, setTheirs] = useState<{ from: Editable; etag: string; names: Names } | null>(null)
   const [done, setDone] = useState(false)
   const [round, setRound] = useState(0)
   const set = (change: Partial<Editable>) => setValue((v) => ({ ...v, ...change }))
   const touched = changed(base.from, value)
   const draft = { ...value, alias: value.alias.trim() || '-', metadata: object.metadata }
   const preview = usePreview(draft)
+  const names = useNames(object.names, theirs?.names, preview.data?.names)
 
   const send = async (at: { from: Editable; etag: string }) => {
     setBusy(true)
@@ -63,7 +65,7 @@ export function EditKey({ object, etag, onDone }: { object: Key; etag: string; o
       if (e instanceof ApiError && e.status === 412) {
         try {
           const now = await exchange('GET /keys/{id}', { path: { id: object.id } })
-          setTheirs({ from: editable(now.data), etag: now.etag })
+          setTheirs({ from: editable(now.data), etag: now.etag, names: now.data.names })
         } catch (second) {
           setError(second)
         }
@@ -95,6 +97,7 @@ export function EditKey({ object, etag, onDone }: { object: Key; etag: string; o
               base={base.from}
               mine={value}
               theirs={theirs.from}
+              named={names}
               busy={busy}
               onTheirs={() => {
                 setBase(theirs)
@@ -134,6 +137,7 @@ export function EditKey({ object, etag, onDone }: { object: Key; etag: string; o
               <MayCall
                 rights={value.rights}
                 policies={value.policies}
+                names={names}
                 onRights={(rights) => set({ rights })}
                 onPolicies={(policies) => set({ policies })}
                 error={at('rights')}
@@ -169,6 +173,7 @@ function Conflict({
   base,
   mine,
   theirs,
+  named,
   busy,
   onTheirs,
   onMine,
@@ -176,6 +181,7 @@ function Conflict({
   base: Editable
   mine: Editable
   theirs: Editable
+  named: Names
   busy: boolean
   onTheirs: () => void
   onMine: () => void
@@ -184,7 +190,11 @@ function Conflict({
   const show = (k: keyof Editable, v: Editable) => {
     const x = v[k]
     if (k === 'expiresAt') return typeof x === 'string' ? format.dateTime(x) : t('keys.never')
-    if (k === 'rights') return v.rights.map((r) => r.api).join(', ') || t('ui.none')
+    if (k === 'rights') {
+      const apis = v.rights.map((r) => (r.api === everyApi ? t('keys.everyApi') : nameOf(named.apis, r.api)))
+      return apis.join(', ') || t('ui.none')
+    }
+    if (k === 'policies') return v.policies.map((id) => nameOf(named.policies, id)).join(', ') || t('ui.none')
     return Array.isArray(x) ? x.join(', ') || t('ui.none') : x || t('ui.none')
   }
   const fields = [...new Set([...changed(base, mine), ...changed(base, theirs)])]

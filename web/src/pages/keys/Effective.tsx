@@ -2,12 +2,12 @@ import { useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { call } from '../../api/client'
 import { explainProblem } from '../../api/errors'
-import type { KeyPreview, NewKey } from '../../api/schema'
+import type { KeyPreview, Names, NewKey } from '../../api/schema'
 import { type I18n, useI18n } from '../../i18n'
 import { Facts, Stack } from '../../ui/Page'
 import { ErrorNotice, Notice, Skeleton } from '../../ui/States'
 import css from './Keys.module.css'
-import { useApiName } from './Names'
+import { nameOf } from './names'
 import { everyApi } from './rights'
 
 /** What a key and its policies come to, as gateways would judge it; asked anew when the draft rests. */
@@ -30,18 +30,20 @@ export function usePreview(draft: NewKey, enabled = true) {
 }
 
 /** Where a value comes from, in words. */
-function originOf(origin: string | undefined, { t, format }: I18n): string {
+function originOf(origin: string | undefined, names: Names, { t, format }: I18n): string {
   if (!origin) return ''
   return format.list(
     origin
       .split(', ')
-      .map((o) => (o === 'key' ? t('keys.fromKey') : t('keys.fromPolicy', { policy: o.replace(/^policy:/, '') }))),
+      .map((o) =>
+        o === 'key' ? t('keys.fromKey') : t('keys.fromPolicy', { policy: nameOf(names.policies, o.replace(/^policy:/, '')) }),
+      ),
   )
 }
 
 /** An API by its name, and by its id where that says more. */
-function ApiName({ id }: { id: string }) {
-  const name = useApiName(id)
+function ApiName({ id, names }: { id: string; names: Names }) {
+  const name = nameOf(names.apis, id)
   return (
     <span>
       <b>{name}</b> {name !== id && <code className="muted">{id}</code>}
@@ -57,12 +59,14 @@ export function Effective({ preview, error, never }: { preview: KeyPreview | und
   const { t, format } = i18n
   if (error) return <ErrorNotice error={error} />
   if (!preview) return <Skeleton height={120} />
-  const from = (pointer: string) => originOf(preview.origins[pointer], i18n)
+  const from = (pointer: string) => originOf(preview.origins[pointer], preview.names, i18n)
   return (
     <Stack>
       {preview.refused && <Notice tone="warn">{t('keys.refused')}</Notice>}
       {preview.skipped.length > 0 && !preview.refused && (
-        <Notice tone="warn">{t('keys.skipped', { policies: format.list(preview.skipped) })}</Notice>
+        <Notice tone="warn">
+          {t('keys.skipped', { policies: format.list(preview.skipped.map((id) => nameOf(preview.names.policies, id))) })}
+        </Notice>
       )}
       {preview.problems
         .filter((p) => p.code !== 'key.may_nothing')
@@ -80,7 +84,7 @@ export function Effective({ preview, error, never }: { preview: KeyPreview | und
             {preview.rights.map((r) => (
               <li key={r.api}>
                 <div className={css.right}>
-                  {r.api === everyApi ? <b>{t('keys.everyApi')}</b> : <ApiName id={r.api} />}
+                  {r.api === everyApi ? <b>{t('keys.everyApi')}</b> : <ApiName id={r.api} names={preview.names} />}
                   <span className={css.origin}>{from(`/rights/${escaped(r.api)}`)}</span>
                 </div>
                 {r.endpoints ? (

@@ -4,7 +4,7 @@ import { useState } from 'react'
 import { ApiError, call, exchange } from '../../api/client'
 import { explain, explainProblem } from '../../api/errors'
 import { invalidate, useList } from '../../api/query'
-import type { Key as KeyObject, Problem } from '../../api/schema'
+import type { NamedKey, Problem } from '../../api/schema'
 import { useI18n } from '../../i18n'
 import { useTitle } from '../../layout/title'
 import { useSession } from '../../session'
@@ -38,8 +38,13 @@ export function useKey(id: string) {
 
 /** One key: its state, what it may do, what it did, and its end. */
 export default function Key() {
-  const { t } = useI18n()
   const { id = '' } = useParams({ strict: false }) as { id?: string }
+  return <KeyPage id={id} />
+}
+
+/** The page of the key with this id. */
+export function KeyPage({ id }: { id: string }) {
+  const { t } = useI18n()
   const { data, error, refetch } = useKey(id)
   useTitle(data?.key.alias ?? '')
   if (data) return <Loaded key={id} object={data.key} etag={data.etag} />
@@ -60,7 +65,7 @@ export default function Key() {
   )
 }
 
-function Loaded({ object: key, etag }: { object: KeyObject; etag: string }) {
+function Loaded({ object: key, etag }: { object: NamedKey; etag: string }) {
   const i18n = useI18n()
   const { t } = i18n
   const { can } = useSession()
@@ -143,7 +148,7 @@ function Loaded({ object: key, etag }: { object: KeyObject; etag: string }) {
   )
 }
 
-function About({ object: key }: { object: KeyObject }) {
+function About({ object: key }: { object: NamedKey }) {
   const { t, format } = useI18n()
   return (
     <Card title={t('keys.who')}>
@@ -168,7 +173,7 @@ function About({ object: key }: { object: KeyObject }) {
   )
 }
 
-function Rights({ object: key }: { object: KeyObject }) {
+function Rights({ object: key }: { object: NamedKey }) {
   const i18n = useI18n()
   const { t } = i18n
   const { can } = useSession()
@@ -180,7 +185,7 @@ function Rights({ object: key }: { object: KeyObject }) {
       {asks ? (
         <Effective preview={preview.data} error={preview.error} never={!key.expiresAt} />
       ) : (
-        <Facts facts={[[t(key.state === 'revoked' ? 'keys.couldCall' : 'keys.mayCall'), mayCall(key, i18n)]]} />
+        <Facts facts={[[t(key.state === 'revoked' ? 'keys.couldCall' : 'keys.mayCall'), mayCall(key, key.names, i18n)]]} />
       )}
     </Card>
   )

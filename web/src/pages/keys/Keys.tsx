@@ -1,5 +1,5 @@
-import { useList, useRead } from '../../api/query'
-import type { Key } from '../../api/schema'
+import { nothingAtAll, useList } from '../../api/query'
+import type { Key, Names } from '../../api/schema'
 import { type I18n, useI18n } from '../../i18n'
 import { useSession } from '../../session'
 import { Button } from '../../ui/Button'
@@ -12,16 +12,17 @@ import { EmptyState } from '../../ui/States'
 import { StatusPill } from '../../ui/Status'
 import { useShortcuts } from '../../ui/shortcuts'
 import { oneOf, text, useUrl } from '../../url'
+import { mergeNames, nameOf } from './names'
 import { everyApi, stateOf } from './rights'
 
 const schema = { q: text, state: oneOf('active', 'suspended', 'revoked'), api: text, policy: text }
 
 /** What a key may call, in few words; its page has all of them. */
-export function mayCall(key: Pick<Key, 'rights' | 'policies'>, { t }: I18n): string {
+export function mayCall(key: Pick<Key, 'rights' | 'policies'>, names: Names, { t }: I18n): string {
   const rights = key.rights ?? []
-  const apis = rights.some((r) => r.api === everyApi) ? [t('keys.everyApi')] : rights.map((r) => r.api)
+  const apis = rights.some((r) => r.api === everyApi) ? [t('keys.everyApi')] : rights.map((r) => nameOf(names.apis, r.api))
   const named = apis.length > 3 ? [...apis.slice(0, 2), t('keys.andMore', { count: apis.length - 2 })] : apis
-  const policies = (key.policies ?? []).map((p) => t('keys.policyNamed', { policy: p }))
+  const policies = (key.policies ?? []).map((p) => t('keys.policyNamed', { policy: nameOf(names.policies, p) }))
   const all = [...policies, ...named]
   return all.length > 0 ? all.join(', ') : t('keys.mayNothing')
 }
@@ -40,7 +41,7 @@ export default function Keys() {
   const go = useGo()
   const [url, setUrl] = useUrl(schema)
   const list = useList('GET /keys', { q: url.q.trim() || undefined, state: url.state, api: url.api, policy: url.policy })
-  const api = useRead('GET /apis/{id}', { path: { id: url.api } }, { enabled: url.api !== '' && can('apis:read') })
+  const names = mergeNames(...list.pages.map((p) => p.names))
   const write = can('keys:write')
   useShortcuts({ c: () => write && go('/keys/new') })
 
@@ -65,8 +66,13 @@ export default function Keys() {
   ]
   // These come with links from an API or a policy.
   if (url.api)
-    filters.push({ id: 'api', label: t('keys.api'), options: [{ value: url.api, label: api.data?.object.name ?? url.api }] })
-  if (url.policy) filters.push({ id: 'policy', label: t('keys.policy'), options: [{ value: url.policy, label: url.policy }] })
+    filters.push({ id: 'api', label: t('keys.api'), options: [{ value: url.api, label: nameOf(names.apis, url.api) }] })
+  if (url.policy)
+    filters.push({
+      id: 'policy',
+      label: t('keys.policy'),
+      options: [{ value: url.policy, label: nameOf(names.policies, url.policy) }],
+    })
 
   const now = Date.now()
   const columns: Column<Key>[] = [
@@ -85,7 +91,7 @@ export default function Keys() {
       header: t('keys.mayCall'),
       width: 'minmax(120px, 1.8fr)',
       from: 820,
-      cell: (k) => <span title={mayCall(k, i18n)}>{mayCall(k, i18n)}</span>,
+      cell: (k) => <span title={mayCall(k, names, i18n)}>{mayCall(k, names, i18n)}</span>,
     },
     {
       id: 'created',
@@ -112,16 +118,18 @@ export default function Keys() {
     <>
       <PageHeader title={t('keys.title')} sub={t('keys.sub')} actions={create} />
       <Card flush>
-        <FilterBar
-          placeholder={t('keys.search')}
-          q={url.q}
-          onSearch={(q) => setUrl({ q })}
-          filters={filters}
-          values={{ state: url.state, api: url.api || undefined, policy: url.policy || undefined }}
-          onFilter={(id, value) => setUrl({ [id]: value ?? '' })}
-          total={list.loading || list.error ? undefined : list.total}
-          totalExact={list.totalExact}
-        />
+        {!nothingAtAll(list, filtered) && (
+          <FilterBar
+            placeholder={t('keys.search')}
+            q={url.q}
+            onSearch={(q) => setUrl({ q })}
+            filters={filters}
+            values={{ state: url.state, api: url.api || undefined, policy: url.policy || undefined }}
+            onFilter={(id, value) => setUrl({ [id]: value ?? '' })}
+            total={list.loading || list.error ? undefined : list.total}
+            totalExact={list.totalExact}
+          />
+        )}
         <DataTable
           label={t('keys.title')}
           columns={columns}

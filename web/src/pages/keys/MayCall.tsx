@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import type { Right } from '../../api/schema'
+import type { Names, Right } from '../../api/schema'
 import { useI18n } from '../../i18n'
 import { useSession } from '../../session'
 import { RadioCards } from '../../ui/Choice'
@@ -10,6 +10,7 @@ import { everyApi, withApis } from './rights'
 export function MayCall({
   rights,
   policies,
+  names,
   onRights,
   onPolicies,
   error,
@@ -17,6 +18,7 @@ export function MayCall({
 }: {
   rights: Right[]
   policies: string[]
+  names: Names
   onRights: (rights: Right[]) => void
   onPolicies: (policies: string[]) => void
   error?: string
@@ -47,6 +49,7 @@ export function MayCall({
           label={t('keys.apis')}
           error={error}
           value={rights.map((r) => r.api)}
+          names={names.apis}
           onChange={(ids) => onRights(withApis(rights, ids))}
         />
       )}
@@ -56,6 +59,7 @@ export function MayCall({
           help={t('keys.policiesHelp')}
           error={policyError}
           value={policies}
+          names={names.policies}
           onChange={onPolicies}
         />
       )}

@@ -3,8 +3,8 @@ import { useForm } from 'react-hook-form'
 import { call } from '../../api/client'
 import { invalidate } from '../../api/query'
 import type { NewKey as Draft, KeyWritten, Problem, Right } from '../../api/schema'
-import { placeProblems } from '../../form/problems'
-import { useI18n } from '../../i18n'
+import { useFound } from '../../form/problems'
+import { type PlainKey, useI18n } from '../../i18n'
 import { Unsaved } from '../../layout/unsaved'
 import { Button } from '../../ui/Button'
 import { LinkButton } from '../../ui/Link'
@@ -17,6 +17,7 @@ import { type Expiry, ExpiryField } from './Expiry'
 import { Issued } from './Issued'
 import css from './Keys.module.css'
 import { MayCall } from './MayCall'
+import { useNames } from './names'
 import { url, useUrlApi } from './preset'
 
 interface Fields {
@@ -61,21 +62,22 @@ export default function NewKey() {
 }
 
 function Form({ onMade }: { onMade: (w: KeyWritten) => void }) {
-  const i18n = useI18n()
-  const { t } = i18n
+  const { t } = useI18n()
   const api = useUrlApi()
   const form = useForm<Fields>({
     defaultValues: { alias: '', owner: '', rights: api ? [{ api }] : [], policies: [], tags: [], expiresAt: undefined },
     mode: 'onBlur',
     reValidateMode: 'onChange',
   })
-  const { errors, isSubmitting, isDirty } = form.formState
+  const { isSubmitting, isDirty } = form.formState
+  const { place, say } = useFound(form, places)
   const [refused, setRefused] = useState<{ error: unknown; rest: Problem[] } | null>(null)
   const [done, setDone] = useState(false)
   const v = form.watch()
   const draft = draftOf(v)
   // The alias is no part of what is shown; without one the server would only say that it is missing.
   const preview = usePreview({ ...draft, alias: draft.alias || '-' })
+  const names = useNames(preview.data?.names)
   const nothing = v.rights.length === 0 && v.policies.length === 0
   const change = <K extends keyof Fields>(name: K, value: Fields[K]) => {
     form.setValue(name, value as never, { shouldDirty: true })
@@ -89,12 +91,11 @@ function Form({ onMade }: { onMade: (w: KeyWritten) => void }) {
       void invalidate('/keys')
       onMade(written)
     } catch (error) {
-      const rest = placeProblems(form, error, i18n, places)
-      const placed = Object.values(places).some((f) => form.getFieldState(f).error)
+      const { placed, rest } = place(error)
       if (!placed || rest.length > 0) setRefused({ error, rest })
     }
   })
-  const missing = (text: string) => text.trim() !== '' || t('errors.required')
+  const missing = (text: string) => text.trim() !== '' || ('errors.required' satisfies PlainKey)
   return (
     <form onSubmit={submit} noValidate>
       <Unsaved when={isDirty && !done} />
@@ -109,7 +110,7 @@ function Form({ onMade }: { onMade: (w: KeyWritten) => void }) {
                 maxLength={200}
                 required
                 {...form.register('alias', { validate: missing })}
-                error={errors.alias?.message}
+                error={say('alias')}
               />
               <TextInput
                 label={t('keys.owner')}
@@ -117,15 +118,9 @@ function Form({ onMade }: { onMade: (w: KeyWritten) => void }) {
                 maxLength={200}
                 required
                 {...form.register('owner', { validate: missing })}
-                error={errors.owner?.message}
+                error={say('owner')}
               />
-              <TagInput
-                label={t('keys.tags')}
-                optional
-                value={v.tags}
-                onChange={(x) => change('tags', x)}
-                error={errors.tags?.message}
-              />
+              <TagInput label={t('keys.tags')} optional value={v.tags} onChange={(x) => change('tags', x)} error={say('tags')} />
             </Stack>
           </Card>
           <Card title={t('keys.what')}>
@@ -133,16 +128,17 @@ function Form({ onMade }: { onMade: (w: KeyWritten) => void }) {
               <MayCall
                 rights={v.rights}
                 policies={v.policies}
+                names={names}
                 onRights={(x) => change('rights', x)}
                 onPolicies={(x) => change('policies', x)}
-                error={errors.rights?.message}
-                policyError={errors.policies?.message}
+                error={say('rights')}
+                policyError={say('policies')}
               />
             </Stack>
           </Card>
           <Card title={t('keys.howLong')}>
             <Stack>
-              <ExpiryField value={v.expiresAt} onChange={(x) => change('expiresAt', x)} error={errors.expiresAt?.message} />
+              <ExpiryField value={v.expiresAt} onChange={(x) => change('expiresAt', x)} error={say('expiresAt')} />
             </Stack>
           </Card>
           {/* Not below the preview: what arrives from the server would move the button away from the click. */}

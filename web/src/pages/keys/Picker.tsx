@@ -8,7 +8,7 @@ import { CloseIcon, SearchIcon } from '../../ui/icons'
 import { ErrorNotice, Skeleton } from '../../ui/States'
 import { TextInput } from '../../ui/TextInput'
 import css from './Keys.module.css'
-import { useApiName, usePolicyName } from './Names'
+import { nameOf } from './names'
 
 interface Entry {
   id: string
@@ -21,6 +21,8 @@ interface PickerProps {
   help?: string
   error?: string
   value: string[]
+  /** Of what is chosen, as far as they are known. */
+  names: Record<string, string>
   onChange: (ids: string[]) => void
 }
 
@@ -43,7 +45,6 @@ export function ApiPicker(props: PickerProps) {
       onSearch={setQ}
       hint={t('keys.searchApis')}
       none={t('keys.noApis')}
-      useName={useApiName}
     />
   )
 }
@@ -67,13 +68,13 @@ export function PolicyPicker(props: PickerProps) {
       onSearch={setQ}
       hint={t('keys.searchPolicies')}
       none={t('keys.noPolicies')}
-      useName={usePolicyName}
     />
   )
 }
 
 function Picker({
   value,
+  names,
   onChange,
   list,
   entries,
@@ -81,7 +82,6 @@ function Picker({
   onSearch,
   hint,
   none,
-  useName,
   ...field
 }: PickerProps & {
   list: List<unknown>
@@ -90,18 +90,23 @@ function Picker({
   onSearch: (q: string) => void
   hint: string
   none: string
-  useName: (id: string) => string
 }) {
   const { t } = useI18n()
   const id = useId()
-  const toggle = (entry: string, on: boolean) => onChange(on ? [...value, entry] : value.filter((v) => v !== entry))
+  // The list below may be searched for another by the time at which a name is told.
+  const [picked, setPicked] = useState<Record<string, string>>({})
+  const add = (e: Entry) => {
+    setPicked({ ...picked, [e.id]: e.name })
+    onChange([...value, e.id])
+  }
+  const remove = (entry: string) => onChange(value.filter((v) => v !== entry))
   return (
     <FieldSet {...field}>
       <div className={css.picker}>
         {value.length > 0 && (
           <ul className={css.chosen} aria-label={t('ui.selected', { count: value.length })}>
             {value.map((v) => (
-              <Chosen key={v} id={v} useName={useName} onRemove={() => toggle(v, false)} />
+              <Chosen key={v} id={v} name={nameOf({ ...picked, ...names }, v)} onRemove={() => remove(v)} />
             ))}
           </ul>
         )}
@@ -127,7 +132,7 @@ function Picker({
                 <Checkbox
                   id={`${id}${e.id}`}
                   checked={value.includes(e.id)}
-                  onChange={(ev) => toggle(e.id, ev.target.checked)}
+                  onChange={(ev) => (ev.target.checked ? add(e) : remove(e.id))}
                   label={
                     <span className={css.entryText}>
                       <span className="truncate">{e.name}</span>
@@ -150,10 +155,9 @@ function Picker({
   )
 }
 
-/** One that is chosen, by its name: the list below may be searched for another by now. */
-function Chosen({ id, useName, onRemove }: { id: string; useName: (id: string) => string; onRemove: () => void }) {
+/** One that is chosen, by its name. */
+function Chosen({ id, name, onRemove }: { id: string; name: string; onRemove: () => void }) {
   const { t } = useI18n()
-  const name = useName(id)
   return (
     <li>
       <span className="truncate" title={id}>

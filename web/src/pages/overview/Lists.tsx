@@ -1,5 +1,6 @@
 import { Fragment } from 'react'
 import type { Node, RequestSummary, Revision } from '../../api/schema'
+import { lineOf, reasonOf } from '../../fleet'
 import { useI18n } from '../../i18n'
 import { useNow } from '../../now'
 import { cx } from '../../ui/cx'
@@ -82,22 +83,27 @@ export function Gateways({ nodes }: { nodes: Node[] }) {
   if (shown.length === 0) return <p className={cx(css.empty, 'muted')}>{t('gateways.empty')}</p>
   return (
     <ul className={css.list}>
-      {shown.map(({ n }) => (
-        <li key={n.id}>
-          <Link to={nodePath(n.id)} look="bare" className={css.entry}>
-            <span className={cx(css.grow, 'truncate')}>
-              <b>{n.name}</b>
-              <span className={cx(css.two, 'truncate')}>
-                {n.reason || attention(n, i18n)[0]?.text || t('overview.onRevision', { revision: String(n.generation) })}
+      {shown.map(({ n }) => {
+        const reason = reasonOf(n, i18n)
+        return (
+          <li key={n.id}>
+            <Link to={nodePath(n.id)} look="bare" className={css.entry}>
+              <span className={cx(css.grow, 'truncate')}>
+                <b>{n.name}</b>
+                <span className={cx(css.two, 'truncate')}>
+                  {reason
+                    ? lineOf(reason, i18n)
+                    : attention(n, i18n)[0]?.text || t('overview.onRevision', { revision: String(n.generation) })}
+                </span>
               </span>
-            </span>
-            {n.state !== 'offline' && (
-              <span className={css.side}>{t('overview.rate', { rate: format.compact(n.load.rps) })}</span>
-            )}
-            <StatusPill state={n.state} />
-          </Link>
-        </li>
-      ))}
+              {n.state !== 'offline' && (
+                <span className={css.side}>{t('overview.rate', { rate: format.compact(n.load.rps) })}</span>
+              )}
+              <StatusPill state={n.state} />
+            </Link>
+          </li>
+        )
+      })}
     </ul>
   )
 }

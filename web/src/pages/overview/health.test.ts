@@ -112,8 +112,9 @@ describe('health', () => {
 
 describe('the first steps', () => {
   const none = { items: [], next: '', total: 0, totalExact: true }
+  const keys = { ...none, names: { apis: {}, policies: {} } }
   it('are open on a new installation', () => {
-    expect(stepsDone({ nodes: [node({ state: 'offline' }), pump], apis: none, keys: none, requests: { items: [] } })).toEqual({
+    expect(stepsDone({ nodes: [node({ state: 'offline' }), pump], apis: none, keys, requests: { items: [] } })).toEqual({
       connect: false,
       create: false,
       call: false,
@@ -134,7 +135,7 @@ describe('the first steps', () => {
       node: 'a',
       flags: [],
     }
-    const facts = { nodes: [node()], apis: { ...none, total: 1 }, keys: { ...none, total: 1 }, requests: { items: [request] } }
+    const facts = { nodes: [node()], apis: { ...none, total: 1 }, keys: { ...keys, total: 1 }, requests: { items: [request] } }
     expect(stepsDone(facts)).toEqual({ connect: true, create: true, call: false, key: true })
     expect(stepsDone({ ...facts, requests: { items: [{ ...request, api: { id: 'x' } }] } }).call).toBe(true)
   })

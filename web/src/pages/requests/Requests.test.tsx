@@ -1,6 +1,7 @@
 import { screen, waitFor } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { expect, it } from 'vitest'
+import { requests as en } from '../../i18n/en/requests'
 import { answer, show } from '../../testing/render'
 import Requests from './Requests'
 
@@ -46,9 +47,21 @@ it('says that no pump has ever written, and where it should', async () => {
       ],
     ),
   })
-  await show(<Requests />, { at: '/requests' })
+  const { unmount } = await show(<Requests />, { at: '/requests' })
   expect(await screen.findByText('No request was ever recorded here')).toBeTruthy()
   expect(screen.getByText(/\/var\/records \(records\.dir\)/)).toBeTruthy()
+  expect(screen.queryByRole('combobox', { name: 'Search requests' })).toBeNull()
+  unmount()
+  await show(<Requests />, { at: '/requests?q=status:5xx' })
+  expect(await screen.findByText('Nothing matches')).toBeTruthy()
+  expect(screen.getByRole('combobox', { name: 'Search requests' })).toBeTruthy()
+})
+
+it('keeps the search where only this time has no request', async () => {
+  answer({ 'GET /requests': page([]) })
+  await show(<Requests />, { at: '/requests?range=15m' })
+  expect(await screen.findByRole('heading', { name: en.empty })).toBeTruthy()
+  expect(screen.getByRole('combobox', { name: 'Search requests' })).toBeTruthy()
 })
 
 it('goes on by itself when the search ran out of time, until it is told to stop', async () => {

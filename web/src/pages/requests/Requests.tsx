@@ -2,6 +2,7 @@ import { useNavigate, useParams, useRouterState } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { ApiError } from '../../api/client'
 import { explainProblem } from '../../api/errors'
+import { nothingAtAll } from '../../api/query'
 import type { Problem } from '../../api/schema'
 import { useI18n } from '../../i18n'
 import { useSession } from '../../session'
@@ -64,12 +65,14 @@ export default function Requests() {
       <Stack>
         <Problems found={list} />
         <Card flush>
-          <div className={css.bar2}>
-            <TokenBar value={url.q} onChange={(q) => setUrl({ q })} />
-            {!list.loading && (
-              <output className={css.count}>{t(list.totalExact ? 'ui.rows' : 'ui.rowsAbout', { count: list.total })}</output>
-            )}
-          </div>
+          {!(nothingAtAll(list, url.q !== '') && neverKept(list)) && (
+            <div className={css.bar2}>
+              <TokenBar value={url.q} onChange={(q) => setUrl({ q })} />
+              {!list.loading && (
+                <output className={css.count}>{t(list.totalExact ? 'ui.rows' : 'ui.rowsAbout', { count: list.total })}</output>
+              )}
+            </div>
+          )}
           {list.held > 0 && (
             <div className={css.held}>
               <Button
@@ -169,11 +172,14 @@ function Problems({ found }: { found: Found }) {
   )
 }
 
+/** No record was ever written where this dashboard looks. */
+const neverKept = (found: Found) => found.problems.find((p) => p.code === 'requests.nothing_kept')
+
 /** An empty list: no pump has ever written, or nothing was called in this time. */
 function NothingYet({ found }: { found: Found }) {
   const { t } = useI18n()
   const { can } = useSession()
-  const kept = found.problems.find((p) => p.code === 'requests.nothing_kept')
+  const kept = neverKept(found)
   if (kept) {
     return (
       <EmptyState
