@@ -19,9 +19,11 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/calls"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
+	"github.com/sluice-gateway/sluice/dashboard/history"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
+	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -130,10 +132,12 @@ func (a *App) compose(rdb redis.UniversalClient, trusted *trust.Keys) (http.Hand
 	a.keys = keys.New(keys.Options{Store: a.st.keys, Marks: a.st.marks, Ring: keyring.NewWriter(rdb, trusted), Catalog: bundles, Hasher: trusted, Logger: a.log})
 	a.keys.Attach(a.bus)
 
+	set := objects.NewSet(a.engine, definitions.Collection, bundles.Collection)
 	reg := telemetry.NewRegistry("dashboard")
 	observe := observer(reg)
 	rest, err := httpapi.New(httpapi.Options{
 		People: a.people, APIs: definitions, Policies: bundles, Keys: a.keys, Fleet: nodes, Commands: ask, Engine: a.engine, Hub: a.hub,
+		Set: set, History: history.New(history.Options{Engine: a.engine, Log: a.st.log, Contents: a.st.contents, Set: set}),
 		Calls:  calls.New(a.records.options(calls.Published{Engine: a.engine})),
 		Secure: strings.HasPrefix(a.c.PublicURL, "https://"), PublicURL: a.c.PublicURL, TrustedProxies: a.c.proxies(), StoreDriver: a.c.Store.Driver,
 		PasswordChanged: func(people.User) { a.forgetPassword(context.Background()) }, Observe: observe, Log: a.log,

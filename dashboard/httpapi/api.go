@@ -19,8 +19,10 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
+	"github.com/sluice-gateway/sluice/dashboard/history"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
+	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -39,6 +41,8 @@ type Options struct {
 	People   *people.Service
 	APIs     *apis.Service
 	Policies *policies.Service
+	Set      *objects.Set
+	History  *history.Service
 	Keys     *keys.Service
 	Fleet    *fleet.Service
 	Commands *commands.Service

@@ -17,8 +17,10 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/calls"
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
+	"github.com/sluice-gateway/sluice/dashboard/history"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
+	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -102,8 +104,10 @@ func start(t *testing.T, password string, k ...keeper) (*dashboard, string) {
 	if len(k) == 0 {
 		k = []keeper{inSQLite(t, filepath.Join(t.TempDir(), "none"), true)}
 	}
+	set := objects.NewSet(d.engine, definitions.Collection, bundles.Collection)
 	h, err := New(Options{
-		Calls:  calls.New(lookingIn(k[0], calls.Published{Engine: d.engine})),
+		Calls: calls.New(lookingIn(k[0], calls.Published{Engine: d.engine})),
+		Set:   set, History: history.New(history.Options{Engine: d.engine, Log: store.Log(), Contents: store.Contents(), Set: set}),
 		People: d.people, APIs: definitions, Policies: bundles, Engine: d.engine, Fleet: nodes, Commands: ask, Hub: d.hub, StoreDriver: "sqlite",
 		Keys:            keys.New(keys.Options{Store: store.Keys(), Marks: store.Marks(), Ring: keyring.NewWriter(rdb, trusted), Catalog: bundles, Hasher: trusted, Logger: log}),
 		PasswordChanged: func(u people.User) { d.changed = append(d.changed, u) }, Log: log,

@@ -9,7 +9,6 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
-	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
@@ -38,7 +37,7 @@ func (a *api) getGateway(c *call) error {
 
 // listRevisions pages by number: the cursor is the lowest number of the page before.
 func (a *api) listRevisions(c *call) error {
-	if err := c.Query("kind", "id", "cursor", "limit"); err != nil {
+	if err := c.Query("q", "kind", "id", "cursor", "limit"); err != nil {
 		return err
 	}
 	limit, err := c.Limit()
@@ -57,6 +56,12 @@ func (a *api) listRevisions(c *call) error {
 		if before, err = strconv.ParseInt(cursor, 10, 64); err != nil || before < 1 {
 			return fault.New(fault.Invalid, "list.cursor_invalid", "cursor is not one that this list gave out; leave it out to begin at the first page")
 		}
+	}
+	if c.Param("q") != "" {
+		if kind != "" {
+			return exchange.BadQuery("q", "q searches all revisions; send it without kind and id")
+		}
+		return a.searchRevisions(c, before, limit)
 	}
 	recorded, own, err := a.Engine.Recorded(c.R.Context(), c.org())
 	if err != nil {
@@ -104,14 +109,10 @@ type changeDTO struct {
 
 // named adds names, of objects that the caller may read.
 func (a *api) named(c *call, revisions []publish.Revision) ([]revisionDTO, error) {
-	may := map[string]bool{
-		publish.KindAPI:    c.actor.Can(people.APIsRead) == nil,
-		publish.KindPolicy: c.actor.Can(people.PoliciesRead) == nil,
-	}
 	var asked []publish.Change
 	for _, r := range revisions {
 		for _, ch := range r.Changes[:min(mostNamed, len(r.Changes))] {
-			if may[ch.Kind] {
+			if c.reads(ch.Kind) {
 				asked = append(asked, ch)
 			}
 		}
@@ -125,7 +126,7 @@ func (a *api) named(c *call, revisions []publish.Revision) ([]revisionDTO, error
 		out[i] = revisionDTO{Revision: r, Changes: make([]changeDTO, len(r.Changes))}
 		for k, ch := range r.Changes {
 			out[i].Changes[k] = changeDTO{Change: ch}
-			if k < mostNamed && may[ch.Kind] {
+			if k < mostNamed && c.reads(ch.Kind) {
 				out[i].Changes[k].Name = names[ch.Says()]
 			}
 		}
@@ -157,10 +158,8 @@ func (a *api) getRevision(c *call) error {
 // getChange answers with one object's document before and after a revision. Who may
 // not read such objects may not read them here.
 func (a *api) getChange(c *call) error {
-	kind, needs := chi.URLParam(c.R, "kind"), people.APIsRead
-	if kind == publish.KindPolicy {
-		needs = people.PoliciesRead
-	}
+	kind := chi.URLParam(c.R, "kind")
+	needs, _ := permissions(kind)
 	if err := cmp.Or(c.Query(), c.actor.Can(needs)); err != nil {
 		return err
 	}
@@ -184,10 +183,9 @@ func (a *api) publishing(c *call) error {
 }
 
 func (a *api) revision(c *call, param string) (publish.Revision, error) {
-	text := chi.URLParam(c.R, param)
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 1 || strconv.FormatInt(n, 10) != text {
-		return publish.Revision{}, fault.New(fault.NotFound, "revision.not_found", "there is no revision %s; revisions are numbers from 1", exchange.Brief(text))
+	n, err := revisionNumber(c, param, 1)
+	if err != nil {
+		return publish.Revision{}, err
 	}
 	r, err := a.Engine.Revision(c.R.Context(), n)
 	if err != nil {

@@ -73,6 +73,9 @@ func routes() []route {
 		{patch, "/policies/{id}", people.PoliciesWrite, (*api).patchPolicy},
 		{del, "/policies/{id}", people.PoliciesWrite, (*api).deletePolicy},
 
+		// several objects at once
+		{post, "/changes", signedIn, (*api).applyChanges},
+
 		// keys of callers
 		{get, "/keys", people.KeysRead, (*api).listKeys},
 		{post, "/keys", people.KeysWrite, (*api).createKey},
@@ -92,6 +95,8 @@ func routes() []route {
 		{get, "/revisions", people.RevisionsRead, (*api).listRevisions},
 		{get, "/revisions/{n}", people.RevisionsRead, (*api).getRevision},
 		{get, "/revisions/{n}/changes/{kind}/{id}", people.RevisionsRead, (*api).getChange},
+		{get, "/revisions/{a}/diff/{b}", people.RevisionsRead, (*api).revisionDiff},
+		{post, "/revisions/{n}/rollback", people.RevisionsRead, (*api).rollback},
 		{get, "/publishing", people.RevisionsRead, (*api).publishing},
 		{get, "/publishes/{revision}", people.RevisionsRead, (*api).publishStatus},
 		{get, eventsPath, people.GatewaysRead, (*api).events},

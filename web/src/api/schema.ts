@@ -154,6 +154,50 @@ export interface PlanStep {
   before?: string
   /** SHA-256 of the text after, hex */
   after?: string
+  /** What changes; only in a dry run */
+  differences?: Difference[]
+}
+
+/** One step from a document to another, by what they mean. What was removed is named by its place in the earlier document, everything else by its place in the later one. Secrets are left out. */
+export interface Difference {
+  op: 'added' | 'removed' | 'changed' | 'moved'
+  /** JSON pointer (RFC 6901) */
+  path: string
+  /** Where a moved item stood in the earlier document */
+  from?: string
+  /** The value before; absent where there is none and where it is secret */
+  before?: unknown
+  /** The value after; absent where there is none and where it is secret */
+  after?: unknown
+  code: string
+  params?: Record<string, unknown>
+  message: string
+}
+
+export interface ChangeSet {
+  /** Kept in the revision */
+  note?: string
+  changes: ({
+    kind: Kind
+    /** Absent: the one in the object, or made from its name */
+    id?: string
+    action: 'put' | 'delete'
+    /** The whole document to put */
+    object?: Record<string, unknown>
+    /** The ETag of the version that was changed, or * for any; absent for a new object. With *, put creates or replaces */
+    ifMatch?: string
+  })[]
+}
+
+export interface SetWritten {
+  /** That was made; absent when nothing changed and in a dry run */
+  revision?: number
+  /** Tells which gateways run the revision */
+  publishUrl?: string
+  dryRun?: boolean
+  /** Warnings */
+  problems: Problem[]
+  plan: PlanStep[]
 }
 
 export interface API {
@@ -519,6 +563,65 @@ export interface RevisionList {
   totalExact: boolean
 }
 
+export interface ObjectRef {
+  kind: Kind
+  id: string
+}
+
+export interface ObjectDiff {
+  kind: Kind
+  id: string
+  name?: string
+  action: 'create' | 'update' | 'delete'
+  /** SHA-256 of the text before, hex */
+  before?: string
+  /** SHA-256 of the text after, hex */
+  after?: string
+  /** Empty where the texts mean the same; null beyond the first 1000 objects */
+  differences: Difference[] | null
+}
+
+export interface RevisionDiff {
+  from: number
+  to: number
+  /** By kind and id */
+  objects: ObjectDiff[]
+}
+
+export interface Rollback {
+  /** Why; kept in the new revision. It may be missing in a dry run */
+  note: string
+  /** The objects to bring back; absent is every object */
+  scope?: ObjectRef[]
+}
+
+export interface RolledBack {
+  /** That was made; absent when nothing changed and in a dry run */
+  revision?: number
+  /** Tells which gateways run the revision */
+  publishUrl?: string
+  dryRun?: boolean
+  /** Warnings */
+  problems: Problem[]
+  plan: PlanStep[]
+  /** In the order of the plan */
+  later: {
+    kind: Kind
+    id: string
+    /** The last 20 that changed it since, without their changes */
+    revisions: PastRevision[]
+    /** How many earlier ones there are */
+    more?: number
+  }[]
+}
+
+export interface PastRevision {
+  revision: number
+  at: string
+  author: Author
+  note?: string
+}
+
 /** An object's document before and after a change. */
 export interface ChangedTexts {
   /** Null: there was none */
@@ -850,6 +953,12 @@ export interface Operations {
     query: { dry_run?: '1' | '0' | 'true' | 'false'; note?: string }
     response: PolicyWritten
   }
+  /** Makes several changes as one revision, all of them or none. */
+  "POST /changes": {
+    query: { dry_run?: '1' | '0' | 'true' | 'false' }
+    body: ChangeSet
+    response: SetWritten
+  }
   /** Lists keys, newest first. */
   "GET /keys": {
     query: { q?: string; state?: KeyState; policy?: string; api?: string; cursor?: string; limit?: number }
@@ -909,7 +1018,7 @@ export interface Operations {
   }
   /** Lists revisions, newest first. */
   "GET /revisions": {
-    query: { kind?: Kind; id?: string; cursor?: string; limit?: number }
+    query: { q?: string; kind?: Kind; id?: string; cursor?: string; limit?: number }
     response: RevisionList
   }
   /** One revision. */
@@ -921,6 +1030,18 @@ export interface Operations {
   "GET /revisions/{n}/changes/{kind}/{id}": {
     path: { n: number; kind: Kind; id: string }
     response: ChangedTexts
+  }
+  /** What differs between the states after two revisions, object by object. */
+  "GET /revisions/{a}/diff/{b}": {
+    path: { a: number; b: number }
+    response: RevisionDiff
+  }
+  /** Brings objects back to how they were after a revision, as a new revision. */
+  "POST /revisions/{n}/rollback": {
+    path: { n: number }
+    query: { dry_run?: '1' | '0' | 'true' | 'false' }
+    body: Rollback
+    response: RolledBack
   }
   /** Whether what is saved reaches Redis, and so the gateways. */
   "GET /publishing": {
