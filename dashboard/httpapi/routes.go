@@ -96,7 +96,7 @@ func routes() []route {
 		{get, "/revisions/{n}", people.RevisionsRead, (*api).getRevision},
 		{get, "/revisions/{n}/changes/{kind}/{id}", people.RevisionsRead, (*api).getChange},
 		{get, "/revisions/{a}/diff/{b}", people.RevisionsRead, (*api).revisionDiff},
-		{post, "/revisions/{n}/rollback", people.RevisionsRead, (*api).rollback},
+		{post, "/revisions/{n}/rollback", people.APIsWrite, (*api).rollback},
 		{get, "/publishing", people.RevisionsRead, (*api).publishing},
 		{get, "/publishes/{revision}", people.RevisionsRead, (*api).publishStatus},
 		{get, eventsPath, people.GatewaysRead, (*api).events},

@@ -56,6 +56,8 @@ type entry struct {
 	path     string // as written
 	disabled bool
 	exact    bool
+	closed   bool // callers need a credential
+	opens    bool // some routes let everybody in
 	groups   []string
 	domains  []string
 	template Template
@@ -133,6 +135,7 @@ func newEntry(org string, d *Definition) *entry {
 		owner: owner{org, d.ID}, name: d.Name, path: d.Listen.Path, disabled: !d.IsActive(),
 		exact: d.Listen.Match.OrDefault() == Exact, groups: slices.Clone(d.Groups),
 	}
+	e.closed, e.opens = access(d)
 	t, err := ParseListenPath(d.Listen.Path)
 	if err != nil {
 		return e
@@ -210,7 +213,7 @@ func (x *Index) Conflicts(org string, d *Definition) []fault.Problem {
 	for _, layer := range x.layers() {
 		layer.mu.RLock()
 	}
-	shadows := map[*entry]string{} // by other: the domain
+	shadows, opened := map[*entry]string{}, map[*entry]string{} // by other: the domain
 	for _, domain := range e.domains {
 		taken := false
 		for _, layer := range x.layers() {
@@ -219,7 +222,7 @@ func (x *Index) Conflicts(org string, d *Definition) []fault.Problem {
 				continue
 			}
 			taken = taken || v.taken(e, domain, root, x.hides)
-			s := search{e: e, domain: domain, found: shadows, hides: x.hides}
+			s := search{e: e, domain: domain, found: shadows, opened: opened, hides: x.hides}
 			s.walk(root, 0, false)
 		}
 	}
@@ -227,6 +230,7 @@ func (x *Index) Conflicts(org string, d *Definition) []fault.Problem {
 		layer.mu.RUnlock()
 	}
 	v.shadows(e, shadows)
+	v.opened(e, opened)
 	v.endpointShadows(d)
 	return v.problems
 }
@@ -267,7 +271,8 @@ func intersect(a, b []string) bool {
 type search struct {
 	e      *entry
 	domain string
-	found  map[*entry]string
+	found  map[*entry]string // whose requests overlap, by another way than nesting
+	opened map[*entry]string // that lead into what the other protects
 	hides  func(*entry) bool
 	visits int
 }
@@ -276,25 +281,29 @@ type search struct {
 // without being the same: without that, a longer path is an ordinary part of a
 // shorter one, and nothing to warn of.
 func (s *search) walk(p *place, depth int, apart bool) {
-	if s.visits++; s.visits > maxVisits || len(s.found) >= maxFound {
+	if s.visits++; s.visits > maxVisits || len(s.found) >= maxFound || len(s.opened) >= maxFound {
 		return
 	}
 	own := len(s.e.template.Segments)
 	for _, other := range p.entries {
 		covers := depth == own || depth < own && !other.exact || depth > own && !s.e.exact
-		if apart && covers && other.owner != s.e.owner && !other.disabled && !s.e.disabled && intersect(s.e.groups, other.groups) && !s.hides(other) {
-			if _, twice := s.found[other]; !twice {
-				s.found[other] = s.domain
-			}
+		if !covers || other.owner == s.e.owner || other.disabled || s.e.disabled || !intersect(s.e.groups, other.groups) || s.hides(other) {
+			continue
+		}
+		if _, twice := s.found[other]; apart && !twice {
+			s.found[other] = s.domain
+		}
+		if _, twice := s.opened[other]; !twice && reaches(s.e, other) {
+			s.opened[other] = s.domain
 		}
 	}
 	if depth >= own {
-		if apart && !s.e.exact {
+		if !s.e.exact && (apart || s.e.closed) {
 			for _, below := range p.static {
-				s.walk(below, depth+1, true)
+				s.walk(below, depth+1, apart)
 			}
 			for _, b := range p.dynamic {
-				s.walk(b.below, depth+1, true)
+				s.walk(b.below, depth+1, apart)
 			}
 		}
 		return
