@@ -95,8 +95,8 @@ async function walkThrough(v, own, w, language, env) {
   await revoked(v, own, w, keyed, language)
 
   // What was changed, by whom.
-  await nav('revisions.title')
-  const changes = page.getByRole('table', { name: t('revisions.title') })
+  await nav('titles.revisions')
+  const changes = page.getByRole('table', { name: t('titles.revisions') })
   await changes.getByText('Orders').first().waitFor()
   await changes.getByText('Test health check').first().waitFor()
   await v.sane('walk, revisions')

@@ -57,6 +57,7 @@ describe('messages', () => {
     expect(find('errors.auth.invalid')).toBe('The login or the password is wrong.')
     expect(find('errors.auth.locked')).toBeUndefined()
     expect(find('errors.no.such.code')).toBeUndefined()
+    expect(find('diff.removed', { what: 'GET /{id}', before: '{}' })).toBe('GET /{id}: removed {}')
   })
 })
 

@@ -3,7 +3,7 @@ import { languageOf, prefs, usePrefs } from '../prefs'
 import { type Area, type Areas, sources } from './areas'
 import type { en } from './en'
 import { type Formats, formats } from './format'
-import { pieces, type Value, write } from './message'
+import { parts, pieces, type Value, write } from './message'
 import type { Flatten, Language, Placeholders } from './types'
 
 export type { Formats } from './format'
@@ -105,8 +105,8 @@ export function i18n(language: Language, table: Table, zone: string): I18n {
     find(key, values) {
       const found = table[key]
       if (found === undefined) return undefined
-      const made = write(found, language, values)
-      return /\{\w+[^}]*\}/.test(made) ? undefined : made
+      const whole = parts(found).every((p) => typeof p === 'string' || values?.[p.name] !== undefined)
+      return whole ? write(found, language, values) : undefined
     },
     format: formats(language, zone),
   }

@@ -6,7 +6,6 @@ import { login } from './login'
 import { me } from './me'
 import { overview } from './overview'
 import { publish } from './publish'
-import { revisions } from './revisions'
 import { shell } from './shell'
 import { state } from './state'
 import { titles } from './titles'
@@ -22,7 +21,6 @@ export const en = {
   me,
   overview,
   publish,
-  revisions,
   shell,
   state,
   titles,

@@ -8,4 +8,6 @@ export const titles = {
   noApi: 'No API',
   request: 'Request',
   requests: 'Requests',
+  revision: 'Revision',
+  revisions: 'Revisions',
 } as const

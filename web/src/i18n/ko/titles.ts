@@ -10,4 +10,6 @@ export const titles: Translation<typeof en> = {
   noApi: 'API 없음',
   request: '요청',
   requests: '요청',
+  revision: '리비전',
+  revisions: '변경 이력',
 }
