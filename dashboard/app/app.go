@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/history"
 	"github.com/sluice-gateway/sluice/dashboard/httpapi"
+	"github.com/sluice-gateway/sluice/dashboard/httpapi/changes"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
 	"github.com/sluice-gateway/sluice/dashboard/objects"
@@ -137,9 +138,9 @@ func (a *App) compose(rdb redis.UniversalClient, trusted *trust.Keys) (http.Hand
 	observe := observer(reg)
 	rest, err := httpapi.New(httpapi.Options{
 		People: a.people, APIs: definitions, Policies: bundles, Keys: a.keys, Fleet: nodes, Commands: ask, Engine: a.engine, Hub: a.hub,
-		Set: set, History: history.New(history.Options{Engine: a.engine, Log: a.st.log, Contents: a.st.contents, Set: set}),
-		Calls:  calls.New(a.records.options(calls.Published{Engine: a.engine})),
-		Secure: strings.HasPrefix(a.c.PublicURL, "https://"), PublicURL: a.c.PublicURL, TrustedProxies: a.c.proxies(), StoreDriver: a.c.Store.Driver,
+		Changes: changes.Service{Set: set, History: history.New(history.Options{Engine: a.engine, Log: a.st.log, Contents: a.st.contents, Set: set})},
+		Calls:   calls.New(a.records.options(calls.Published{Engine: a.engine})),
+		Secure:  strings.HasPrefix(a.c.PublicURL, "https://"), PublicURL: a.c.PublicURL, TrustedProxies: a.c.proxies(), StoreDriver: a.c.Store.Driver,
 		PasswordChanged: func(people.User) { a.forgetPassword(context.Background()) }, Observe: observe, Log: a.log,
 	})
 	if err != nil {

@@ -329,7 +329,8 @@ func searchPages(t *testing.T, f fixture) {
 }
 
 // TestThousandRevisions measures what people wait for: 1 000 revisions of 1 000 APIs
-// of 20 endpoints. The bound is ten times what a quiet machine needs.
+// of 20 endpoints. The figures are in the log; the bound only finds what grows out of
+// proportion, since the race detector and other tests share the machine.
 func TestThousandRevisions(t *testing.T) {
 	for driver, open := range stores() {
 		t.Run(driver, func(t *testing.T) {
@@ -353,7 +354,7 @@ func TestThousandRevisions(t *testing.T) {
 				must(t, c.do())
 				took := time.Since(start)
 				t.Logf("%s: %v", c.what, took.Round(100*time.Microsecond))
-				if took > 2*time.Second {
+				if took > 20*time.Second {
 					t.Errorf("%s took %v", c.what, took)
 				}
 			}

@@ -19,10 +19,9 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
-	"github.com/sluice-gateway/sluice/dashboard/history"
+	"github.com/sluice-gateway/sluice/dashboard/httpapi/changes"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
-	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 	"github.com/sluice-gateway/sluice/dashboard/policies"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
@@ -41,8 +40,7 @@ type Options struct {
 	People   *people.Service
 	APIs     *apis.Service
 	Policies *policies.Service
-	Set      *objects.Set
-	History  *history.Service
+	Changes  changes.Service
 	Keys     *keys.Service
 	Fleet    *fleet.Service
 	Commands *commands.Service

@@ -4,8 +4,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/dashboard/history"
+	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/people"
 )
+
+// setAnswer is what POST /changes and a rollback answer.
+type setAnswer struct {
+	Revision   int64
+	PublishURL string
+	DryRun     bool
+	Plan       []objects.Step
+	Later      []history.Later
+}
 
 func TestASetOfChangesIsOneRevision(t *testing.T) {
 	d, _ := start(t, adminPassword)
@@ -13,7 +24,7 @@ func TestASetOfChangesIsOneRevision(t *testing.T) {
 	set := func(changes string) string { return `{"note":"together","changes":[` + changes + `]}` }
 	two := `{"kind":"api","action":"put","object":` + definition("Orders", "/orders") + `},{"kind":"policy","id":"gold","action":"put","object":{"name":"Gold"}}`
 
-	var planned, done setDTO
+	var planned, done setAnswer
 	c.do("POST", "/changes?dry_run=1", set(two)).want(t, 200, "").into(t, &planned)
 	if !planned.DryRun || planned.Revision != 0 || len(planned.Plan) != 2 || planned.Plan[0].Differences[0].Message != "created Orders" {
 		t.Errorf("%+v", planned)

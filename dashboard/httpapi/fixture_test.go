@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/dashboard/commands"
 	"github.com/sluice-gateway/sluice/dashboard/fleet"
 	"github.com/sluice-gateway/sluice/dashboard/history"
+	"github.com/sluice-gateway/sluice/dashboard/httpapi/changes"
 	"github.com/sluice-gateway/sluice/dashboard/keys"
 	"github.com/sluice-gateway/sluice/dashboard/live"
 	"github.com/sluice-gateway/sluice/dashboard/objects"
@@ -106,9 +107,9 @@ func start(t *testing.T, password string, k ...keeper) (*dashboard, string) {
 	}
 	set := objects.NewSet(d.engine, definitions.Collection, bundles.Collection)
 	h, err := New(Options{
-		Calls: calls.New(lookingIn(k[0], calls.Published{Engine: d.engine})),
-		Set:   set, History: history.New(history.Options{Engine: d.engine, Log: store.Log(), Contents: store.Contents(), Set: set}),
-		People: d.people, APIs: definitions, Policies: bundles, Engine: d.engine, Fleet: nodes, Commands: ask, Hub: d.hub, StoreDriver: "sqlite",
+		Calls:   calls.New(lookingIn(k[0], calls.Published{Engine: d.engine})),
+		Changes: changes.Service{Set: set, History: history.New(history.Options{Engine: d.engine, Log: store.Log(), Contents: store.Contents(), Set: set})},
+		People:  d.people, APIs: definitions, Policies: bundles, Engine: d.engine, Fleet: nodes, Commands: ask, Hub: d.hub, StoreDriver: "sqlite",
 		Keys:            keys.New(keys.Options{Store: store.Keys(), Marks: store.Marks(), Ring: keyring.NewWriter(rdb, trusted), Catalog: bundles, Hasher: trusted, Logger: log}),
 		PasswordChanged: func(u people.User) { d.changed = append(d.changed, u) }, Log: log,
 	})

@@ -2,44 +2,53 @@ package httpapi
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
-	"github.com/sluice-gateway/sluice/dashboard/history"
-	"github.com/sluice-gateway/sluice/dashboard/objects"
+	"github.com/sluice-gateway/sluice/dashboard/httpapi/changes"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
 // reads tells whether the caller may read the objects of a kind.
-func (c *call) reads(kind string) bool {
-	read, _ := permissions(kind)
-	return c.actor.Can(read) == nil
+func (c *call) reads(kind string) bool { return changes.Reads(c.actor, kind) }
+
+func (c *call) changes() changes.Call {
+	return changes.Call{Exchange: c.Exchange, Actor: c.actor, Base: Base}
 }
 
-// searchRevisions answers a page of what listRevisions finds by q. How many there are
-// on all pages is not counted.
-func (a *api) searchRevisions(c *call, before int64, limit int) error {
-	found, err := a.History.Search(c.R.Context(), c.org(), c.Param("q"), before, limit, c.reads)
+// set is a call that changes several objects; its note is in the body.
+func (c *call) set() (changes.Call, error) {
+	if err := c.Query("dry_run"); err != nil {
+		return changes.Call{}, err
+	}
+	w, err := c.write()
+	out := c.changes()
+	out.Write = w
+	return out, err
+}
+
+func (a *api) applyChanges(c *call) error {
+	set, err := c.set()
 	if err != nil {
 		return err
 	}
-	items, err := a.named(c, found.Revisions)
+	return a.Changes.Apply(set)
+}
+
+func (a *api) rollback(c *call) error {
+	n, err := revisionNumber(c, "n", 1)
 	if err != nil {
 		return err
 	}
-	out := exchange.NewPage(items, "", len(items))
-	if found.Next > 0 {
-		out.Next = strconv.FormatInt(found.Next, 10)
+	set, err := c.set()
+	if err != nil {
+		return err
 	}
-	out.TotalExact = out.Next == "" && before == 0
-	return c.JSON(http.StatusOK, out)
+	return a.Changes.Rollback(set, n)
 }
 
-// revisionDiff answers what differs between two revisions, in objects that the
-// caller may read.
 func (a *api) revisionDiff(c *call) error {
 	if err := c.Query(); err != nil {
 		return err
@@ -52,68 +61,25 @@ func (a *api) revisionDiff(c *call) error {
 	if err != nil {
 		return err
 	}
-	all, err := a.History.Diff(c.R.Context(), c.org(), from, to)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, struct {
-		From    int64                `json:"from"`
-		To      int64                `json:"to"`
-		Objects []history.ObjectDiff `json:"objects"`
-	}{from, to, slices.DeleteFunc(all, func(d history.ObjectDiff) bool { return !c.reads(d.Kind) })})
+	return a.Changes.Diff(c.changes(), from, to)
 }
 
-// rollbackBody is the body of POST /revisions/{n}/rollback.
-type rollbackBody struct {
-	Scope []history.Ref `json:"scope"` // absent: every object
-	Note  string        `json:"note"`
-}
-
-// rollbackDTO is the answer to a rollback.
-type rollbackDTO struct {
-	setDTO
-	Later []history.Later `json:"later"`
-}
-
-// rollback brings objects back to how they were. The caller needs the permission to
-// change each kind of the scope, without one every kind.
-func (a *api) rollback(c *call) error {
-	w, err := c.setWrite()
+// searchRevisions answers a page of what listRevisions finds by q. How many there are
+// on all pages is not counted.
+func (a *api) searchRevisions(c *call, before int64, limit int) error {
+	found, err := a.Changes.History.Search(c.R.Context(), c.org(), c.Param("q"), before, limit, c.reads)
 	if err != nil {
 		return err
 	}
-	n, err := revisionNumber(c, "n", 1)
+	items, err := a.named(c, found.Revisions)
 	if err != nil {
 		return err
 	}
-	in, err := exchange.Decode[rollbackBody](c.Exchange)
-	if err != nil {
-		return err
+	out := exchange.NewPage(items, "", len(items))
+	if found.Next > 0 {
+		out.Next = strconv.FormatInt(found.Next, 10)
 	}
-	w.Note = in.Note
-	if in.Scope != nil && len(in.Scope) == 0 {
-		return fault.New(fault.Unprocessable, "rollback.scope_empty", "scope names no object; leave it out to bring back all of them").At("/scope")
-	}
-	kinds := a.Set.Kinds()
-	if in.Scope != nil {
-		kinds = nil
-		for _, ref := range in.Scope {
-			kinds = append(kinds, ref.Kind)
-		}
-	}
-	for _, kind := range kinds {
-		if _, needs := permissions(kind); c.actor.Can(needs) != nil {
-			return c.actor.Can(needs)
-		}
-	}
-	result, err := a.History.Rollback(c.R.Context(), w, n, in.Scope)
-	if err != nil {
-		return err
-	}
-	out := rollbackDTO{c.setAnswer(w, result.SetResult), result.Later}
-	if out.Later == nil {
-		out.Later, out.Plan = []history.Later{}, []objects.Step{}
-	}
+	out.TotalExact = out.Next == "" && before == 0
 	return c.JSON(http.StatusOK, out)
 }
 

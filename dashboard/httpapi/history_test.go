@@ -28,7 +28,7 @@ func TestRevisionsAreComparedAndRolledBack(t *testing.T) {
 		c.do("GET", path, "").want(t, 404, "revision.not_found")
 	}
 
-	var planned, done rollbackDTO
+	var planned, done setAnswer
 	c.do("POST", "/revisions/1/rollback?dry_run=1", `{}`).want(t, 200, "").into(t, &planned)
 	if !planned.DryRun || len(planned.Plan) != 2 || planned.Plan[0].Differences[0].Message != "listen › path: /shop → /orders" || planned.Plan[1].Action != "delete" ||
 		len(planned.Later) != 2 || planned.Later[0].Revisions[0].Note != "moved" {

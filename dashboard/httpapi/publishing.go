@@ -9,6 +9,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/sluice-gateway/sluice/dashboard/exchange"
+	"github.com/sluice-gateway/sluice/dashboard/httpapi/changes"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
@@ -159,7 +160,7 @@ func (a *api) getRevision(c *call) error {
 // not read such objects may not read them here.
 func (a *api) getChange(c *call) error {
 	kind := chi.URLParam(c.R, "kind")
-	needs, _ := permissions(kind)
+	needs, _ := changes.Permissions(kind)
 	if err := cmp.Or(c.Query(), c.actor.Can(needs)); err != nil {
 		return err
 	}

@@ -251,11 +251,7 @@ func (v *findings) taken(e *entry, domain string, root *place, hides func(*entry
 		if domain != "" {
 			where = "on " + domain
 		}
-		name := "an API of another organisation"
-		if other.org == e.org {
-			name = fmt.Sprintf("the API %q", other.name)
-			params["id"], params["name"] = other.id, other.name
-		}
+		name := e.call(other, params)
 		v.add("/listen/path", CodePathTaken, params,
 			"%s is already the listen path of %s %s; choose another path, domain or group", e.template, name, where)
 		return true
@@ -332,11 +328,25 @@ func (s *search) walk(p *place, depth int, apart bool) {
 	}
 }
 
-func (v *findings) shadows(e *entry, found map[*entry]string) {
+// call names another API to people and programs, but not to another organisation.
+func (e *entry) call(other *entry, params map[string]any) string {
+	if other.org != e.org {
+		return "an API of another organisation"
+	}
+	params["id"], params["name"] = other.id, other.name
+	return fmt.Sprintf("the API %q", other.name)
+}
+
+// shown are the first of what was found, in the order of names.
+func shown(found map[*entry]string) []*entry {
 	others := slices.SortedFunc(maps.Keys(found), func(a, b *entry) int {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id), strings.Compare(a.org, b.org))
 	})
-	for _, other := range others[:min(len(others), maxShadows)] {
+	return others[:min(len(others), maxShadows)]
+}
+
+func (v *findings) shadows(e *entry, found map[*entry]string) {
+	for _, other := range shown(found) {
 		winner, loser, wins := e, other, "this"
 		if CompareListen(other.template, e.template) < 0 {
 			winner, loser, wins = other, e, "other"
@@ -344,11 +354,7 @@ func (v *findings) shadows(e *entry, found map[*entry]string) {
 		example := common(e.template, other.template)
 		complete := covers(winner, loser)
 		params := map[string]any{"domain": found[other], "path": other.path, "example": example, "winner": wins, "complete": complete}
-		name := "an API of another organisation"
-		if other.org == e.org {
-			name = fmt.Sprintf("the API %q", other.name)
-			params["id"], params["name"] = other.id, other.name
-		}
+		name := e.call(other, params)
 		message := "requests to %s match this API and %s (%s); they go to %s, because its path is longer or more specific"
 		to := name
 		if wins == "this" {

@@ -1,13 +1,7 @@
 package apidef
 
 import (
-	"cmp"
-	"encoding/json"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-
+	"github.com/sluice-gateway/sluice/pkg/apidef/guard"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 )
 
@@ -20,49 +14,14 @@ const CodePrefixOpened fault.Code = "api.prefix_opened"
 // access says who may call an API: closed where callers need a credential, opens
 // where some of its routes take everybody. An API may be both.
 func access(d *Definition) (closed, opens bool) {
-	switch needs(d.Filters["auth"]) {
-	case credential:
-		closed = true
-	case nothing:
-		opens = true
-	}
+	need := guard.Of(d.Filters["auth"])
+	closed, opens = need == guard.Credential, need == guard.Nothing
 	for _, e := range d.Endpoints {
-		if auth, set := e.Filters["auth"]; set && needs(auth) == nothing {
+		if auth, set := e.Filters["auth"]; set && guard.Of(auth) == guard.Nothing {
 			opens = true
 		}
 	}
 	return closed, opens
-}
-
-// need is what a filter auth asks of a caller.
-type need int
-
-const (
-	undecided need = iota // absent, or not what the filter reads
-	nothing
-	credential
-)
-
-func needs(options json.RawMessage) need {
-	if IsOff(options) {
-		return nothing
-	}
-	var auth struct {
-		Open      bool              `json:"open"`
-		Anonymous bool              `json:"anonymous"`
-		Any       []json.RawMessage `json:"any"`
-		All       []json.RawMessage `json:"all"`
-	}
-	if len(options) == 0 || json.Unmarshal(options, &auth) != nil {
-		return undecided
-	}
-	switch {
-	case auth.Open || auth.Anonymous:
-		return nothing
-	case len(auth.Any)+len(auth.All) > 0:
-		return credential
-	}
-	return undecided
 }
 
 // reaches tells whether the one of two overlapping APIs that gets the requests to
@@ -79,16 +38,9 @@ func reaches(e, other *entry) bool {
 
 // opened warns of each API that found holds, by the domain.
 func (v *findings) opened(e *entry, found map[*entry]string) {
-	others := slices.SortedFunc(maps.Keys(found), func(a, b *entry) int {
-		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id), strings.Compare(a.org, b.org))
-	})
-	for _, other := range others[:min(len(others), maxShadows)] {
+	for _, other := range shown(found) {
 		params := map[string]any{"domain": found[other], "path": other.path, "open": "this"}
-		name := "an API of another organisation"
-		if other.org == e.org {
-			name = fmt.Sprintf("the API %q", other.name)
-			params["id"], params["name"] = other.id, other.name
-		}
+		name := e.call(other, params)
 		message := "%s asks callers below %s for a credential, but requests to %s come to this API, which lets everybody in on some of its routes: ask for one here too, or take another path"
 		args := []any{name, other.path, e.path}
 		if CompareListen(other.template, e.template) < 0 {
