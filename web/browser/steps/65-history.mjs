@@ -19,6 +19,11 @@ export default async function history(browser, env) {
   const v = await signedIn(browser, env)
   const { page } = v
   const read = async (id) => (await demand(page, 'GET', `/apis/${id}`)).object
+  /** An address in both languages and themes, and then as the step reads it. */
+  const look = async (path, name, how) => {
+    await everywhere(v, path, name, how)
+    await v.dress({ language: 'en', theme: 'light' })
+  }
   const wait = (text) => page.getByText(text).first().waitFor()
   const [shop, stock] = [`${prefix}-shop`, `${prefix}-stock`]
 
@@ -28,8 +33,8 @@ export default async function history(browser, env) {
     note: 'history begins',
     changes: apis.map((object) => ({ kind: 'api', action: 'put', object })),
   })
-  const limit = { rateLimit: [{ name: 'caller', limit: 10, per: '1s' }] }
-  await demand(page, 'PATCH', `/apis/${shop}?note=narrower`, { filters: limit, tags: ['narrow'] }, '*')
+  const headers = { responseHeaders: { set: { 'X-Shop': 'open' } } }
+  await demand(page, 'PATCH', `/apis/${shop}?note=narrower`, { filters: headers, tags: ['narrow'] }, '*')
   await demand(page, 'PATCH', `/apis/${shop}?note=elsewhere`, { upstream: { timeouts: { connect: '2s' } } }, '*')
   const last = await demand(page, 'PATCH', `/apis/${stock}?note=renamed`, { name: 'History stock 2' }, '*')
 
@@ -39,7 +44,7 @@ export default async function history(browser, env) {
   await page.waitForURL(/\?q=narrower/)
   await page.getByRole('link', { name: String(first.revision + 1), exact: true }).waitFor()
   await page.getByRole('link', { name: String(last.revision), exact: true }).waitFor({ state: 'detached' })
-  await everywhere(v, '/revisions?q=history', 'revisions-search', { crosswise: true, ready: () => wait('history begins') })
+  await look('/revisions?q=history', 'revisions-search', { crosswise: true, ready: () => wait('history begins') })
   await v.go('/revisions?q=nothing-is-called-so')
   await page.getByRole('button', { name: /Clear/ }).first().waitFor()
   await v.axe('revisions, nothing found')
@@ -48,7 +53,7 @@ export default async function history(browser, env) {
   // A revision in sentences.
   await v.go(`/revisions/${first.revision + 1}`)
   await wait('turned on with')
-  await everywhere(v, `/revisions/${first.revision + 1}`, 'revision-sentences', {
+  await look(`/revisions/${first.revision + 1}`, 'revision-sentences', {
     crosswise: true,
     ready: (p) => p.locator('ins').first().waitFor(),
   })
@@ -59,10 +64,9 @@ export default async function history(browser, env) {
   await page.getByRole('heading', { name: `Revision ${first.revision} to ${last.revision}` }).waitFor()
   await page.getByRole('heading', { name: 'Changed API History shop' }).waitFor()
   await page.getByRole('heading', { name: 'Changed API History stock 2' }).waitFor()
-  await everywhere(v, `/revisions/${first.revision}..${last.revision}`, 'revisions-compare', {
+  await look(`/revisions/${first.revision}..${last.revision}`, 'revisions-compare', {
     ready: (p) => p.locator('ins').first().waitFor(),
   })
-  await v.dress({ language: 'en', theme: 'light' })
   await page.getByRole('tab', { name: 'JSON diff' }).first().click()
   await wait('"connect": "2s"')
   await page.getByRole('link', { name: 'Other way round' }).click()
@@ -115,7 +119,7 @@ export default async function history(browser, env) {
   await v.axe('rolled back')
   await v.shot('rolled-back', true)
   const back = await read(shop)
-  if (back.filters.rateLimit || back.upstream.timeouts || (await read(stock)).name !== 'History stock 2')
+  if (back.filters.responseHeaders || back.upstream.timeouts || (await read(stock)).name !== 'History stock 2')
     throw new Error(`one object was to go back: ${JSON.stringify(back)}`)
 
   // What another one has taken meanwhile cannot come back: said at the object, and nothing changes.
