@@ -93,7 +93,7 @@ export default async function history(browser, env) {
     .getByText(/Changed since by/)
     .first()
     .waitFor()
-  await dialog.getByRole('checkbox', { name: 'API History stock 2 changes' }).uncheck()
+  await dialog.getByRole('checkbox', { name: 'API History stock changes' }).uncheck()
   await dialog.getByRole('checkbox', { name: '1 of 2 objects go back' }).waitFor()
   await v.axe('roll back')
   for (const [language, theme, width] of [

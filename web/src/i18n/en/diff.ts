@@ -16,7 +16,7 @@ export const diff = {
   no: 'off',
   nothing: 'nothing',
   removed: '{what}: removed {before}',
-  same: 'Only the writing changed: spaces or the order of fields.',
+  same: 'Only the writing changed: spaces, the order of fields, or a default that is written out.',
   secret_added: '{what}: a secret was set',
   secret_removed: '{what}: a secret was removed',
   secret_replaced: '{what}: a secret was replaced',

@@ -18,7 +18,7 @@ export const diff: Translation<typeof en> = {
   no: '꺼짐',
   nothing: '없음',
   removed: '{what}: {before} 삭제',
-  same: '공백이나 필드 순서 등 표기만 바뀌었습니다.',
+  same: '공백, 필드 순서, 기본값 표기 등 쓰는 방식만 바뀌었습니다.',
   secret_added: '{what}: 비밀 값 설정',
   secret_removed: '{what}: 비밀 값 삭제',
   secret_replaced: '{what}: 비밀 값 교체',
