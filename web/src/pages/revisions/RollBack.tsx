@@ -38,7 +38,6 @@ export function RollBack({ n, newest }: { n: number; newest: number }) {
   return (
     <>
       <Button
-        look="primary"
         disabled={denied ? t('revisions.rollBackDenied') : n >= newest ? t('revisions.rollBackNewest') : false}
         onClick={() => setOpen(true)}
       >
