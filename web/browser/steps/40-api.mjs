@@ -56,7 +56,7 @@ export default async function api(browser, env) {
   await page.getByRole('dialog').getByText('Identity').waitFor()
   await page
     .getByRole('dialog')
-    .getByText(/: turned on with/)
+    .getByText(/: turned on$/)
     .waitFor()
   await v.axe('api review')
   await v.shot('api-review')
