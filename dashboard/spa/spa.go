@@ -76,13 +76,20 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.file(w, r, name, text)
 			return
 		}
-		if name == "assets" || strings.HasPrefix(name, "assets/") || path.Ext(name) != "" {
+		if name == "assets" || strings.HasPrefix(name, "assets/") || extension(name) {
 			head.Set("Cache-Control", "no-store")
 			http.Error(w, "there is no such file", http.StatusNotFound)
 			return
 		}
 	}
 	h.file(w, r, "index.html", h.index)
+}
+
+// extension tells whether a name is that of a file, such as robots.txt. What ends in
+// a number is an address of the console, such as that of two revisions, 128..129.
+func extension(name string) bool {
+	ext := path.Ext(name)
+	return len(ext) > 1 && (ext[1] < '0' || ext[1] > '9')
 }
 
 // absent answers where the console is not built. Only its start is found: who

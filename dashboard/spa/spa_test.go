@@ -28,6 +28,7 @@ func TestServing(t *testing.T) {
 		{"GET", "/", 200, "no-cache", "text/html; charset=utf-8", "<title>Sluice"},
 		{"GET", "/index.html", 200, "no-cache", "text/html; charset=utf-8", "<title>Sluice"},
 		{"GET", "/apis/orders/designer", 200, "no-cache", "text/html; charset=utf-8", "<title>Sluice"},
+		{"GET", "/revisions/128..129", 200, "no-cache", "text/html; charset=utf-8", "<title>Sluice"},
 		{"GET", "/../../etc/passwd", 200, "no-cache", "text/html; charset=utf-8", "<title>Sluice"},
 		{"GET", "/assets/main-1a2b.js", 200, "public, max-age=31536000, immutable", "text/javascript; charset=utf-8", "let a"},
 		{"GET", "/assets/main-1a2b.css", 200, "public, max-age=31536000, immutable", "text/css; charset=utf-8", "a{}"},

@@ -29,7 +29,8 @@ export function permissions() {
 /** The names of the areas of texts, which every key begins with. */
 export function areas() {
   const index = source('i18n/en/index.ts')
-  const names = [...index.slice(index.indexOf('export const en')).matchAll(/^ {2}(\w+),$/gm)].map((m) => m[1])
+  const first = index.slice(index.indexOf('export const en')).matchAll(/^ {2}(\w+),$/gm)
+  const names = [...first, ...source('i18n/areas.ts').matchAll(/^ {2}(\w+): typeof /gm)].map((m) => m[1])
   const files = readdirSync(new URL('../src/i18n/en/', import.meta.url)).filter((f) => f !== 'index.ts')
   if (names.length !== files.length) throw new Error(`${files.length} files of texts, but the areas ${names}`)
   return names

@@ -1,11 +1,18 @@
 // The console's own texts for the steps that are walked in both languages: what is looked for is what the page must say.
+import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { runnerImport } from 'vite'
 
 const load = async (path) => (await runnerImport(fileURLToPath(new URL(path, import.meta.url)), { configFile: false })).module
-const [{ en }, { ko }, { write, parts }] = await Promise.all(
-  ['../src/i18n/en/index.ts', '../src/i18n/ko/index.ts', '../src/i18n/message.ts'].map(load),
-)
+
+/** Every area of a language, also those that come with pages. */
+async function areasOf(language) {
+  const folder = `../src/i18n/${language}/`
+  const files = readdirSync(new URL(folder, import.meta.url)).filter((f) => f !== 'index.ts')
+  return Object.assign({}, ...(await Promise.all(files.map((f) => load(folder + f)))))
+}
+
+const [en, ko, { write, parts }] = await Promise.all([areasOf('en'), areasOf('ko'), load('../src/i18n/message.ts')])
 
 /** Texts of one language: `t` of a text whose values are known, `like` a pattern of one where some are not. */
 export function words(language) {

@@ -71,6 +71,28 @@ test('budgets count what a page loads, with what that loads', () => {
   expect(built(manifest, { ...texts, 'main.js': noise(170) }, (dir) => measure(dir).faults[0])).toMatch(/^shell/)
 })
 
+test('the texts of a page count as those of the longest language', () => {
+  const chunk = (file) => ({ file: `assets/${file}`, isDynamicEntry: true })
+  const manifest = {
+    'index.html': { file: 'assets/main.js', isEntry: true },
+    'src/pages/a/A.tsx': { ...chunk('A.js'), imports: ['index.html'] },
+    'src/pages/b/B.tsx': { ...chunk('B.js'), imports: ['index.html'] },
+    'src/i18n/en/index.ts': chunk('en.js'),
+    'src/i18n/ko/index.ts': chunk('ko.js'),
+    'src/i18n/en/big-one.ts': chunk('en-big.js'),
+    'src/i18n/ko/big-one.ts': chunk('ko-big.js'),
+  }
+  const texts = { 'main.js': noise(145), 'A.js': noise(42), 'B.js': noise(42) }
+  const words = { 'en.js': noise(1), 'ko.js': noise(7), 'en-big.js': noise(7.5), 'ko-big.js': noise(7.5) }
+  const routes = "{ load: () => import('./pages/a/A'), texts: ['bigOne'] }, { load: () => import('./pages/b/B') }"
+  const found = (files) => built(manifest, { ...texts, ...files }, (dir) => measure(dir, routes).faults)
+  expect(found(words)).toEqual([expect.stringMatching(/^first load of a\/A.tsx, JS/)])
+  expect(found({ ...words, 'ko-big.js': noise(3), 'en-big.js': noise(9) })).toEqual([
+    expect.stringMatching(/^texts en\/big-one.ts/),
+  ])
+  expect(found({ ...words, 'ko.js': noise(17), 'ko-big.js': '' })).toContainEqual(expect.stringMatching(/^language ko/))
+})
+
 test('a build that has the page of all components is refused', () => {
   const manifest = { 'index.html': { file: 'assets/main.js', isEntry: true } }
   expect(built(manifest, { 'main.js': 'data-gallery' }, (dir) => measure(dir).faults)[0]).toMatch(/page of all components/)

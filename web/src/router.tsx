@@ -9,12 +9,12 @@ import {
 } from '@tanstack/react-router'
 import { useEffect, useRef } from 'react'
 import { useLiveCache } from './api/query'
-import { useI18n } from './i18n'
+import { loadTexts, useI18n } from './i18n'
 import { Crash } from './layout/Crash'
 import { Logo } from './layout/Logo'
 import { Shell } from './layout/Shell'
 import css from './layout/Shell.module.css'
-import { pages } from './routes'
+import { type Page, pages } from './routes'
 import { SessionProvider, useSessionQuery } from './session'
 import { SearchIcon } from './ui/icons'
 import { LinkButton } from './ui/Link'
@@ -101,9 +101,16 @@ export function NotFound() {
   )
 }
 
-const shown = pages.flatMap((page) => {
-  if (!page.load) return []
-  const own = createRoute({ getParentRoute: () => gate, path: page.path, component: lazyRouteComponent(page.load) })
+/** A page's code with its texts, so that it never shows without them. */
+const withTexts = async (load: NonNullable<Page['load']>, texts: Page['texts'] = []) => {
+  const [page] = await Promise.all([load(), loadTexts(texts)])
+  return page
+}
+
+const shown = pages.flatMap(({ load, ...page }) => {
+  if (!load) return []
+  const component = lazyRouteComponent(() => withTexts(load, page.texts))
+  const own = createRoute({ getParentRoute: () => gate, path: page.path, component })
   const over = pages
     .filter((p) => !p.load && p.parent === page.path)
     .map((p) => createRoute({ getParentRoute: () => own, path: p.path.slice(page.path.length) }))

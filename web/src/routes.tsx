@@ -1,5 +1,6 @@
 import type { ComponentType } from 'react'
 import type { PlainKey } from './i18n'
+import type { Area } from './i18n/areas'
 import type { Permission } from './session'
 import type { Icon } from './ui/cx'
 import { HistoryIcon, KeyIcon, OverviewIcon, RequestsIcon, RouteIcon, ServerIcon } from './ui/icons'
@@ -24,6 +25,8 @@ export interface Page {
   parent?: string
   /** Fetched when it is first needed. Absent: the page above draws it, and stays as it is behind it. */
   load?: () => Promise<{ default: ComponentType }>
+  /** Texts that come with it; a test compares this with what the page says. */
+  texts?: readonly Area[]
 }
 
 /** Every page, in the order of the navigation. Which comes first in a group is decided here and nowhere else. */
@@ -35,6 +38,7 @@ export const pages: Page[] = [
     icon: OverviewIcon,
     go: 'o',
     load: () => import('./pages/overview/Overview'),
+    texts: ['requests', 'revisions'],
   },
   {
     path: '/apis',
@@ -47,45 +51,57 @@ export const pages: Page[] = [
   },
   {
     path: '/apis/new',
-    title: 'newApi.title',
+    title: 'titles.newApi',
     permission: 'apis:write',
     parent: '/apis',
     load: () => import('./pages/apis/create/Create'),
+    texts: ['api', 'newApi'],
   },
   {
     path: '/apis/$id',
-    title: 'api.title',
+    title: 'titles.api',
     permission: 'apis:read',
     parent: '/apis',
     load: () => import('./pages/apis/Api'),
+    texts: ['api', 'diff', 'fields', 'newApi', 'requests'],
   },
   {
     path: '/keys',
-    title: 'keys.title',
+    title: 'titles.keys',
     group: 'build',
     icon: KeyIcon,
     permission: 'keys:read',
     go: 'k',
     load: () => import('./pages/keys/Keys'),
+    texts: ['keys'],
   },
   {
     path: '/keys/new',
-    title: 'keys.new',
+    title: 'titles.newKey',
     permission: 'keys:write',
     parent: '/keys',
     load: () => import('./pages/keys/NewKey'),
+    texts: ['keys', 'requests'],
   },
-  { path: '/keys/$id', title: 'keys.one', permission: 'keys:read', parent: '/keys', load: () => import('./pages/keys/Key') },
+  {
+    path: '/keys/$id',
+    title: 'titles.key',
+    permission: 'keys:read',
+    parent: '/keys',
+    load: () => import('./pages/keys/Key'),
+    texts: ['keys', 'requests'],
+  },
   {
     path: '/requests',
-    title: 'requests.title',
+    title: 'titles.requests',
     group: 'observe',
     icon: RequestsIcon,
     permission: 'requests:read',
     go: 'r',
     load: () => import('./pages/requests/Requests'),
+    texts: ['requests'],
   },
-  { path: '/requests/$id', title: 'requests.one', permission: 'requests:read', parent: '/requests' },
+  { path: '/requests/$id', title: 'titles.request', permission: 'requests:read', parent: '/requests' },
   {
     path: '/gateways',
     title: 'gateways.title',
@@ -101,22 +117,25 @@ export const pages: Page[] = [
     permission: 'gateways:read',
     parent: '/gateways',
     load: () => import('./pages/gateways/Gateway'),
+    texts: ['revisions'],
   },
   {
     path: '/revisions',
-    title: 'revisions.title',
+    title: 'titles.revisions',
     group: 'operate',
     icon: HistoryIcon,
     permission: 'revisions:read',
     go: 'v',
     load: () => import('./pages/revisions/Revisions'),
+    texts: ['revisions'],
   },
   {
     path: '/revisions/$n',
-    title: 'revisions.one',
+    title: 'titles.revision',
     permission: 'revisions:read',
     parent: '/revisions',
     load: () => import('./pages/revisions/Revision'),
+    texts: ['diff', 'fields', 'revisions'],
   },
   { path: '/me', title: 'me.title', load: () => import('./pages/me/Me') },
   // routes end

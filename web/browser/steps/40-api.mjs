@@ -53,7 +53,11 @@ export default async function api(browser, env) {
   await page.reload()
   await page.getByText('2 changes · not published').waitFor()
   await page.getByRole('button', { name: 'Review' }).click()
-  await page.getByText('Identity is turned on').waitFor()
+  await page.getByRole('dialog').getByText('Identity').waitFor()
+  await page
+    .getByRole('dialog')
+    .getByText(/: turned on$/)
+    .waitFor()
   await v.axe('api review')
   await v.shot('api-review')
   await page.getByRole('button', { name: 'Publish', exact: true }).click()

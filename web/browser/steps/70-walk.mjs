@@ -95,8 +95,8 @@ async function walkThrough(v, own, w, language, env) {
   await revoked(v, own, w, keyed, language)
 
   // What was changed, by whom.
-  await nav('revisions.title')
-  const changes = page.getByRole('table', { name: t('revisions.title') })
+  await nav('titles.revisions')
+  const changes = page.getByRole('table', { name: t('titles.revisions') })
   await changes.getByText('Orders').first().waitFor()
   await changes.getByText('Test health check').first().waitFor()
   await v.sane('walk, revisions')
@@ -108,7 +108,7 @@ async function requests(v, own, { t }, keyed, language) {
   const { page } = v
   await page
     .getByRole('navigation', { name: t('shell.nav') })
-    .getByRole('link', { name: t('requests.title'), exact: true })
+    .getByRole('link', { name: t('titles.requests'), exact: true })
     .click()
   await page.getByRole('switch', { name: t('requests.live') }).check()
   await page.getByText('/orders/hello').first().waitFor()
@@ -126,7 +126,7 @@ async function revoked(v, own, { t }, keyed, language) {
   const { page } = v
   await page
     .getByRole('navigation', { name: t('shell.nav') })
-    .getByRole('link', { name: t('keys.title'), exact: true })
+    .getByRole('link', { name: t('titles.keys'), exact: true })
     .click()
   const alias = t('newApi.keyName', { name: 'Orders' })
   await page.getByRole('link', { name: alias }).first().click()

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { flatten, i18n } from '../i18n'
-import { en } from '../i18n/en'
-import { ko } from '../i18n/ko'
+import { i18n } from '../i18n'
 import { rawOnly, sections } from '../pages/apis/api/Edit'
+import { allTexts } from '../testing/texts'
 import { deref, faultOf, fieldText, kindOf, type Schema } from './schema'
+
+const english = await allTexts('en')
+const korean = await allTexts('ko')
 
 const apidef = join(import.meta.dirname, '../../../pkg/apidef')
 const schema = JSON.parse(readFileSync(join(apidef, 'schema.json'), 'utf8')) as Schema
@@ -49,10 +51,10 @@ describe('every property of the definition', () => {
 
   it.each(named)('has texts in both languages: %s', (_, f) => {
     for (const [language, texts] of [
-      ['en', en],
-      ['ko', ko],
+      ['en', english],
+      ['ko', korean],
     ] as const) {
-      const made = i18n(language, flatten(texts), 'UTC')
+      const made = i18n(language, texts, 'UTC')
       expect(fieldText(f.names, made)).toBeTruthy()
       for (const v of f.schema.enum ?? []) expect(fieldText(f.names, made, `=${v}`)).toBeTruthy()
     }
@@ -67,7 +69,7 @@ describe('every property of the definition', () => {
 })
 
 describe('checks while writing', () => {
-  const t = i18n('en', flatten(en), 'UTC')
+  const t = i18n('en', english, 'UTC')
   it.each([
     [{ type: 'string', format: 'duration' }, '30s', true],
     [{ type: 'string', format: 'duration' }, '1h30m', true],

@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { en } from './en'
-import { flatten, i18n } from './index'
+import { allTexts } from '../testing/texts'
+import { i18n } from './index'
 import { final, particle } from './josa'
-import { ko } from './ko'
 import { parts, write } from './message'
 
-const english = flatten(en)
-const korean = flatten(ko)
+const english = await allTexts('en')
+const korean = await allTexts('ko')
 
 const names = (text: string) => [...new Set(parts(text).flatMap((p) => (typeof p === 'string' ? [] : [p.name])))].sort()
 
@@ -58,6 +57,7 @@ describe('messages', () => {
     expect(find('errors.auth.invalid')).toBe('The login or the password is wrong.')
     expect(find('errors.auth.locked')).toBeUndefined()
     expect(find('errors.no.such.code')).toBeUndefined()
+    expect(find('diff.removed', { what: 'GET /{id}', before: '{}' })).toBe('GET /{id}: removed {}')
   })
 })
 

@@ -1,15 +1,16 @@
 import { createContext, Fragment, type ReactNode, useContext, useEffect, useMemo, useState } from 'react'
-import { languageOf, usePrefs } from '../prefs'
+import { languageOf, prefs, usePrefs } from '../prefs'
+import { type Area, type Areas, sources } from './areas'
 import type { en } from './en'
 import { type Formats, formats } from './format'
-import { pieces, type Value, write } from './message'
+import { parts, pieces, type Value, write } from './message'
 import type { Flatten, Language, Placeholders } from './types'
 
 export type { Formats } from './format'
 export type { Language } from './types'
 
 /** Every text of the console by key. */
-export type Texts = Flatten<typeof en>
+export type Texts = Flatten<typeof en & Areas>
 /** Such as `shell.signOut`. */
 export type Key = keyof Texts & string
 /** Keys of texts without placeholders. */
@@ -40,14 +41,54 @@ export function flatten(areas: Record<string, Record<string, string>>): Table {
   return table
 }
 
+/** What was fetched, by language; a table grows where it stands, so that nothing is drawn again for it. */
 const loaded: Partial<Record<Language, Table>> = {}
+/** Languages that can show. */
+const whole = new Set<Language>()
+/** Areas that pages asked for; another language has them too before it shows. */
+const asked = new Set<Area>()
+/** The language on the screen. */
+let showing: Language | undefined
 
-/** Fetches a language's texts, once. */
+/** Fetches a language's texts, once: those of every page and those that pages asked for. */
 export async function loadLanguage(language: Language): Promise<Table> {
-  const areas = language === 'ko' ? (await import('./ko')).ko : (await import('./en')).en
-  const table = flatten(areas)
-  loaded[language] = table
+  const [first] = await Promise.all([
+    language === 'ko' ? import('./ko').then((m) => m.ko) : import('./en').then((m) => m.en),
+    ...[...asked].map((area) => loadArea(language, area)),
+  ])
+  const table = Object.assign(tableOf(language), flatten(first))
+  // What was asked for meanwhile.
+  await Promise.all([...asked].map((area) => loadArea(language, area)))
+  whole.add(language)
   return table
+}
+
+/** Fetches texts that a page uses, before it shows; they stay. A language that is about to show has them too. */
+export async function loadTexts(areas: readonly Area[]): Promise<void> {
+  for (const area of areas) asked.add(area)
+  const chosen = languageOf(prefs())
+  await Promise.all([...new Set([showing ?? chosen, chosen])].flatMap((l) => areas.map((area) => loadArea(l, area))))
+}
+
+const tableOf = (language: Language): Table => {
+  loaded[language] ??= {}
+  return loaded[language]
+}
+
+const fetched = new Map<string, Promise<void>>()
+
+function loadArea(language: Language, area: Area): Promise<void> {
+  const name = `${language} ${area}`
+  let found = fetched.get(name)
+  if (!found) {
+    found = sources[language][area]().then((texts) => {
+      Object.assign(tableOf(language), flatten({ [area]: texts }))
+    })
+    // What failed is asked for again.
+    found.catch(() => fetched.delete(name))
+    fetched.set(name, found)
+  }
+  return found
 }
 
 /** What t() and its relatives are for one language and time zone. */
@@ -64,8 +105,8 @@ export function i18n(language: Language, table: Table, zone: string): I18n {
     find(key, values) {
       const found = table[key]
       if (found === undefined) return undefined
-      const made = write(found, language, values)
-      return /\{\w+[^}]*\}/.test(made) ? undefined : made
+      const whole = parts(found).every((p) => typeof p === 'string' || values?.[p.name] !== undefined)
+      return whole ? write(found, language, values) : undefined
     },
     format: formats(language, zone),
   }
@@ -79,7 +120,7 @@ export function I18nProvider({ children }: { children: ReactNode }) {
   const wanted = languageOf(chosen)
   const [shown, setShown] = useState<{ language: Language; table: Table } | null>(() => {
     const table = loaded[wanted]
-    return table ? { language: wanted, table } : null
+    return table && whole.has(wanted) ? { language: wanted, table } : null
   })
   useEffect(() => {
     let wantedStill = true
@@ -93,7 +134,9 @@ export function I18nProvider({ children }: { children: ReactNode }) {
   }, [wanted])
   const value = useMemo(() => shown && i18n(shown.language, shown.table, chosen.timeZone), [shown, chosen.timeZone])
   useEffect(() => {
-    if (shown) document.documentElement.lang = shown.language
+    if (!shown) return
+    showing = shown.language
+    document.documentElement.lang = shown.language
   }, [shown])
   return value && <Context value={value}>{children}</Context>
 }

@@ -38,7 +38,7 @@ export function useFound(text: string, go: (to: string) => void): Command[] {
     })),
     ...(keys.data?.items ?? []).map(({ id, alias, owner }) => ({
       id: `key ${id}`,
-      group: t('keys.title'),
+      group: t('titles.keys'),
       label: alias,
       words: `${by(keys.isPlaceholderData)} ${id} ${owner ?? ''}`,
       note: owner,

@@ -4,10 +4,11 @@ import { act, render } from '@testing-library/react'
 import type { ReactNode } from 'react'
 import { queryClient } from '../api/query'
 import type { Session } from '../api/schema'
-import { I18nProvider, type Language, loadLanguage } from '../i18n'
+import { I18nProvider, type Language } from '../i18n'
 import { setPrefs } from '../prefs'
 import { SessionProvider } from '../session'
 import { parseSearch, stringifySearch } from '../url'
+import { allTexts } from './texts'
 
 /** An admin's session. */
 export const admin: Session = {
@@ -35,7 +36,7 @@ export const admin: Session = {
 export async function show(page: ReactNode, options: { language?: Language; at?: string; session?: Session } = {}) {
   const language = options.language ?? 'en'
   setPrefs({ language })
-  await loadLanguage(language)
+  await allTexts(language)
   queryClient.clear()
   const root = createRootRoute({ component: () => <Outlet /> })
   const any = createRoute({ getParentRoute: () => root, path: '$', component: () => page })

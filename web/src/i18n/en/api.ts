@@ -1,6 +1,5 @@
 /** The page of one API. */
 export const api = {
-  title: 'API',
   tabs: 'Parts of this API',
   overview: 'Overview',
   edit: 'Edit',

@@ -77,7 +77,6 @@ export const newApi = {
   shadows: 'Takes requests such as {example} from “{name}” ({path}).',
   strip: 'Strip the listen path',
   stripHelp: 'The upstream sees the rest of the path only.',
-  title: 'New API',
   tryIt: 'Try it',
   unknown: 'It is not known whether the API was saved',
   unknownHelp:

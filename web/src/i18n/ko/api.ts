@@ -2,7 +2,6 @@ import type { api as en } from '../en/api'
 import type { Translation } from '../types'
 
 export const api: Translation<typeof en> = {
-  title: 'API',
   tabs: '이 API의 구성',
   overview: '개요',
   edit: '편집',

@@ -79,7 +79,6 @@ export const newApi: Translation<typeof en> = {
   shadows: '{example} 같은 요청을 “{name}”({path}) API 대신 받습니다.',
   strip: '리슨 경로 제거',
   stripHelp: '업스트림에는 나머지 경로만 전달됩니다.',
-  title: '새 API',
   tryIt: '호출해 보기',
   unknown: 'API가 저장되었는지 알 수 없습니다',
   unknownHelp:

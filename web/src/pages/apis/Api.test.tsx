@@ -7,8 +7,9 @@ import userEvent from '@testing-library/user-event'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { queryClient } from '../../api/query'
 import type { Session } from '../../api/schema'
-import { I18nProvider, loadLanguage } from '../../i18n'
+import { I18nProvider } from '../../i18n'
 import { SessionProvider } from '../../session'
+import { allTexts } from '../../testing/texts'
 import { parseSearch, stringifySearch } from '../../url'
 import Api from './Api'
 import { saveOf } from './api/draft'
@@ -28,6 +29,7 @@ configure({ asyncUtilTimeout: 10_000 })
 let stored: { text: string; revision: number; by: string }
 let sent: { method: string; path: string; body: string; ifMatch: string | null }[]
 let refuse: { status: number; body: unknown } | undefined
+let trial: unknown
 
 function envelope() {
   const meta = {
@@ -45,6 +47,10 @@ function answer(method: string, path: string, body: string, ifMatch: string | nu
   const json = (text: string, status = 200) => new Response(text, { status, headers: { 'Content-Type': 'application/json' } })
   const nodes = [{ id: 'n', name: 'gateway-1', group: 'default', state: 'applied', ms: 12 }]
   const publish = { revision: stored.revision, started: '2026-11-22T01:00:00Z', published: true, nodes }
+  if (path.includes('dry_run=1')) {
+    if (trial) return json(JSON.stringify(trial))
+    return json('{"code":"network","title":"away"}', 503)
+  }
   if (method !== 'GET') sent.push({ method, path, body, ifMatch })
   if (path.startsWith('/schema/api')) return json(schema)
   if (path.startsWith('/filters')) return json(JSON.stringify(filters))
@@ -66,9 +72,10 @@ beforeEach(async () => {
   stored = { text: full, revision: 7, by: 'admin' }
   sent = []
   refuse = undefined
+  trial = undefined
   queryClient.clear()
   sessionStorage.clear()
-  await loadLanguage('en')
+  await allTexts('en')
   vi.stubGlobal('fetch', (url: string, init: RequestInit) =>
     Promise.resolve(
       answer(
@@ -123,11 +130,37 @@ it('a changed field is published as a merge patch of that field, with the versio
   await user.type(path, '/o/')
   await user.click(screen.getByRole('button', { name: 'Review' }))
   const dialog = await screen.findByRole('dialog')
-  within(dialog).getByText('Listen › Listen path: /orders/ → /o/')
+  await within(dialog).findByText('Listen › Listen path: /orders/ → /o/')
   await user.click(within(dialog).getByRole('button', { name: 'Publish' }))
   await waitFor(() => expect(writes()).toHaveLength(1))
   expect(writes()[0]).toEqual({ method: 'PATCH', path: '/apis/orders', body: '{"listen":{"path":"/o/"}}', ifMatch: '"7"' })
   await screen.findByText(/Live on 1\/1/)
+}, 60_000)
+
+it('the review says what the server finds different', async () => {
+  const difference = {
+    op: 'changed',
+    path: '/upstream/targets/1/weight',
+    before: 1,
+    after: 3,
+    code: 'diff.changed',
+    params: { what: 'upstream › targets › http://b:1 › weight', before: '1', after: '3' },
+    message: 'said in English',
+  }
+  trial = {
+    object: null,
+    meta: null,
+    problems: [],
+    plan: [{ action: 'update', kind: 'api', id: 'orders', differences: [difference] }],
+  }
+  const user = open('/apis/orders?tab=edit')
+  await user.type(await screen.findByLabelText(/^Name/), '!')
+  await user.click(screen.getByRole('button', { name: 'Review' }))
+  const dialog = await screen.findByRole('dialog')
+  expect((await within(dialog).findByText('3')).closest('li')?.textContent).toBe(
+    '~Upstream › Targets › http://b:1 › Weight: 1 → 3',
+  )
+  expect(writes()).toEqual([])
 }, 60_000)
 
 it('a refused field shows what is wrong and gets the focus', async () => {

@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Node } from '../../api/schema'
 import { lastErrorOf, lineOf, reasonOf, summarize } from '../../fleet'
-import { i18n, loadLanguage } from '../../i18n'
+import { i18n } from '../../i18n'
+import { allTexts } from '../../testing/texts'
 import { age, appliedAt, attention, clock, search } from './fleet'
 
-const text = i18n('en', await loadLanguage('en'), 'UTC')
+const text = i18n('en', await allTexts('en'), 'UTC')
 
 function node(change: Partial<Node> = {}): Node {
   return {
@@ -109,7 +110,7 @@ describe('reasons', () => {
   it('are many', () => expect(known.length).toBeGreaterThan(12))
   it.each(known)('%s has words in both languages', async (code) => {
     for (const language of ['en', 'ko'] as const) {
-      const said = i18n(language, await loadLanguage(language), 'UTC')
+      const said = i18n(language, await allTexts(language), 'UTC')
       const n = node({ reason: 'English', reasonCode: code, reasonParams: params, lastError: 'English', lastErrorCode: code })
       expect(reasonOf(n, said)?.own).toBe(false)
       expect(reasonOf({ ...n, reasonParams: undefined }, said)?.own).toBe(code === 'sink.failing')

@@ -50,7 +50,7 @@ export function KeyPage({ id }: { id: string }) {
   if (data) return <Loaded key={id} object={data.key} etag={data.etag} />
   return (
     <>
-      <PageHeader title={t('keys.one')} />
+      <PageHeader title={t('titles.key')} />
       {error instanceof ApiError && error.status === 404 ? (
         <Missing error={error} list="/keys" all={t('keys.all')} />
       ) : error ? (

@@ -47,11 +47,11 @@ export default function Keys() {
 
   const create = write ? (
     <LinkButton to="/keys/new" look="primary" icon={PlusIcon}>
-      {t('keys.new')}
+      {t('titles.newKey')}
     </LinkButton>
   ) : (
     <Button look="primary" icon={PlusIcon} disabled={t('ui.denied', { permission: 'keys:write' })}>
-      {t('keys.new')}
+      {t('titles.newKey')}
     </Button>
   )
   const filters: Filter[] = [
@@ -116,7 +116,7 @@ export default function Keys() {
   const filtered = Boolean(url.q.trim() || url.state || url.api || url.policy)
   return (
     <>
-      <PageHeader title={t('keys.title')} sub={t('keys.sub')} actions={create} />
+      <PageHeader title={t('titles.keys')} sub={t('keys.sub')} actions={create} />
       <Card flush>
         {!nothingAtAll(list, filtered) && (
           <FilterBar
@@ -131,7 +131,7 @@ export default function Keys() {
           />
         )}
         <DataTable
-          label={t('keys.title')}
+          label={t('titles.keys')}
           columns={columns}
           list={list}
           keyOf={(k) => k.id}

@@ -55,7 +55,7 @@ export default function NewKey() {
   const [made, setMade] = useState<KeyWritten | null>(null)
   return (
     <>
-      <PageHeader title={t(made ? 'keys.made' : 'keys.new')} sub={made ? made.object.alias : t('keys.newSub')} />
+      <PageHeader title={t(made ? 'keys.made' : 'titles.newKey')} sub={made ? made.object.alias : t('keys.newSub')} />
       {made ? <Issued written={made} /> : <Form onMade={setMade} />}
     </>
   )

@@ -32,7 +32,7 @@ export function Requests({ failed, latest }: { failed: RequestSummary[]; latest:
               <code className="truncate" title={`${r.host}${r.path}`}>
                 {r.path}
               </code>
-              <span className={cx(css.wide, 'truncate', 'muted')}>{r.api?.name ?? r.api?.id ?? t('requests.noApi')}</span>
+              <span className={cx(css.wide, 'truncate', 'muted')}>{r.api?.name ?? r.api?.id ?? t('titles.noApi')}</span>
               <span className={cx(css.right, css.wide)}>{span(r.totalMs, format)}</span>
               <span className={css.right}>{format.ago(r.at, now)}</span>
             </Link>

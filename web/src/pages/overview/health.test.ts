@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { Node } from '../../api/schema'
-import { i18n, loadLanguage } from '../../i18n'
+import { i18n } from '../../i18n'
+import { allTexts } from '../../testing/texts'
 import { stepsDone } from './Checklist'
 import { health, type Signs } from './health'
 
-const text = i18n('en', await loadLanguage('en'), 'UTC')
+const text = i18n('en', await allTexts('en'), 'UTC')
 
 function node(change: Partial<Node> = {}): Node {
   return {

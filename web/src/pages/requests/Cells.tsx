@@ -97,7 +97,7 @@ export function useColumns(rows: RequestSummary[], { key = true }: { key?: boole
       width: 'minmax(90px, 1.1fr)',
       from: 720,
       cell: (r) =>
-        r.api ? <span title={r.api.id}>{r.api.name ?? r.api.id}</span> : <span className="muted">{t('requests.noApi')}</span>,
+        r.api ? <span title={r.api.id}>{r.api.name ?? r.api.id}</span> : <span className="muted">{t('titles.noApi')}</span>,
     },
     {
       id: 'key',

@@ -58,7 +58,7 @@ export function RequestDrawer({
     if (at >= 0 && at === items.length - 1) go.current.onEnd()
   }, [at, items.length])
   return (
-    <Drawer open={id !== undefined} onClose={onClose} title={t('requests.one')} width={720}>
+    <Drawer open={id !== undefined} onClose={onClose} title={t('titles.request')} width={720}>
       {kept.current && (
         <One key={kept.current} id={kept.current} newer={newer} older={older} onShow={onShow} open={id !== undefined} />
       )}

@@ -150,7 +150,7 @@ function Served({ record: r }: { record: RequestRecord }) {
           <Named
             key="api"
             to={r.api?.name !== undefined && can('apis:read') ? `/apis/${r.api.id}` : ''}
-            name={r.api ? (r.api.name ?? r.api.id) : t('requests.noApi')}
+            name={r.api ? (r.api.name ?? r.api.id) : t('titles.noApi')}
           />,
         ],
         [t('requests.version'), r.version],

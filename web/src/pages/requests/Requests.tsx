@@ -52,7 +52,7 @@ export default function Requests() {
   return (
     <>
       <PageHeader
-        title={t('requests.title')}
+        title={t('titles.requests')}
         sub={t('requests.sub')}
         actions={
           <Row>
@@ -88,7 +88,7 @@ export default function Requests() {
             </div>
           )}
           <DataTable
-            label={t('requests.title')}
+            label={t('titles.requests')}
             columns={columns}
             list={list}
             keyOf={(r) => r.id}

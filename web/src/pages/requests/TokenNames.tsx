@@ -8,7 +8,7 @@ export function TokenName({ token }: { token: Token }) {
   const { t } = useI18n()
   if (token.name === 'key') return <KeyName id={token.value} />
   if (token.name === 'node') return <NodeName id={token.value} />
-  if (token.name === 'api' && token.value === noApi) return t('requests.noApi')
+  if (token.name === 'api' && token.value === noApi) return t('titles.noApi')
   return token.value
 }
 

@@ -1,34 +1,72 @@
-import { useMemo } from 'react'
+import type { ReactNode } from 'react'
 import { useRead } from '../../api/query'
-import type { Change, ChangedTexts } from '../../api/schema'
+import type { Change, ChangedTexts, Difference, ObjectDiff } from '../../api/schema'
+import { Changes } from '../../changes/Changes'
 import { useI18n } from '../../i18n'
-import { cx } from '../../ui/cx'
 import { Link } from '../../ui/Link'
 import { Card, Row } from '../../ui/Page'
 import { ErrorState, Skeleton } from '../../ui/States'
 import { Tabs } from '../../ui/Tabs'
 import { oneOf, useUrl } from '../../url'
-import { brief, compare } from './fields'
-import { diffLines, fold, linesOf } from './lines'
 import css from './Revisions.module.css'
+import { Fields, Lines } from './Texts'
+import { useTextsBetween } from './texts'
 import { changeText, historyPath, objectPath } from './words'
 
-/** Fields that the list shows; the lines have the rest. */
-const mostFields = 100
+/** Two documents of an object as they are read. */
+interface Texts {
+  data?: ChangedTexts
+  error: unknown
+  refetch: () => unknown
+}
 
-/** What a revision did to one object: field by field, or line by line. */
-export function ChangeCard({ n, change }: { n: number; change: Change }) {
+/**
+ * What is known of the differences: `undefined` while they are read, `null` where they cannot be told, so that the
+ * documents have to.
+ */
+type Known = readonly Difference[] | null | undefined
+
+/** One sentence that something is new or gone says too little: its fields are shown as well. */
+const whole = (d: Known) => d?.length === 1 && d[0]?.path === '' && d[0].op !== 'changed'
+
+/** Whether the documents themselves have to be read. */
+const needsTexts = (view: string | undefined, d: Known) => view === 'diff' || d === null || whole(d) === true
+
+/** What a revision did to one object: in sentences, or line by line. */
+export function ChangeCard({ n, change, differences }: { n: number; change: Change; differences: Known }) {
   const i18n = useI18n()
-  const { t } = i18n
-  const [url, setUrl] = useUrl({ view: oneOf('diff') })
+  const [{ view }] = useUrl({ view: oneOf('diff') })
   const { kind, id } = change
-  const { data, error, refetch } = useRead(
+  const texts = useRead(
     'GET /revisions/{n}/changes/{kind}/{id}',
     { path: { n, kind, id } },
-    { staleTime: Number.POSITIVE_INFINITY },
+    { enabled: needsTexts(view, differences), staleTime: Number.POSITIVE_INFINITY },
   )
-  const to = change.after ? objectPath(kind, id) : undefined
-  const name = changeText(change, i18n)
+  return <ObjectCard object={change} name={changeText(change, i18n)} differences={differences} texts={texts} />
+}
+
+/** How one object differs between two revisions. */
+export function BetweenCard({ from, to, object }: { from: number; to: number; object: ObjectDiff }) {
+  const i18n = useI18n()
+  const [{ view }] = useUrl({ view: oneOf('diff') })
+  const texts = useTextsBetween(from, to, object, needsTexts(view, object.differences))
+  return <ObjectCard object={object} name={changeText(object, i18n)} differences={object.differences} texts={texts} />
+}
+
+function ObjectCard({
+  object: { kind, id, after },
+  name,
+  differences,
+  texts,
+}: {
+  object: Pick<Change, 'kind' | 'id' | 'after'>
+  name: string
+  differences: Known
+  texts: Texts
+}) {
+  const { t } = useI18n()
+  const [url, setUrl] = useUrl({ view: oneOf('diff') })
+  const to = after ? objectPath(kind, id) : undefined
   return (
     <Card
       flush
@@ -40,95 +78,40 @@ export function ChangeCard({ n, change }: { n: number; change: Change }) {
         </Row>
       }
     >
-      {data ? (
-        <Tabs
-          label={name}
-          current={url.view ?? 'fields'}
-          onChange={(view) => setUrl({ view: view === 'diff' ? 'diff' : undefined })}
-          tabs={[
-            { id: 'fields', label: t('revisions.fields') },
-            { id: 'diff', label: t('revisions.diff') },
-          ]}
-        >
-          {url.view === 'diff' ? <Lines texts={data} name={name} /> : <Fields texts={data} />}
-        </Tabs>
-      ) : (
-        <div className={css.pad}>
-          {error ? <ErrorState error={error} onRetry={() => void refetch()} /> : <Skeleton height={120} />}
-        </div>
-      )}
+      <Tabs
+        label={name}
+        current={url.view ?? 'changes'}
+        onChange={(view) => setUrl({ view: view === 'diff' ? 'diff' : undefined })}
+        tabs={[
+          { id: 'changes', label: t('revisions.changes') },
+          { id: 'diff', label: t('revisions.diff') },
+        ]}
+      >
+        {url.view === 'diff' ? (
+          <Read texts={texts}>{(read) => <Lines texts={read} name={name} />}</Read>
+        ) : differences === undefined ? (
+          <Waiting />
+        ) : differences === null || whole(differences) ? (
+          <Read texts={texts}>{(read) => <Fields texts={read} />}</Read>
+        ) : (
+          <div className={css.sentences}>
+            <Changes differences={differences} />
+          </div>
+        )}
+      </Tabs>
     </Card>
   )
 }
 
-function Fields({ texts }: { texts: ChangedTexts }) {
-  const { t } = useI18n()
-  const all = useMemo(() => compare(texts.before, texts.after), [texts])
-  if (all.length === 0) return <p className={cx(css.pad, 'muted')}>{t('revisions.same')}</p>
-  return (
-    <>
-      <table className={css.fields}>
-        <thead>
-          <tr>
-            <th scope="col">{t('revisions.field')}</th>
-            <th scope="col">{t('revisions.before')}</th>
-            <th scope="col">{t('revisions.after')}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {all.slice(0, mostFields).map((f) => (
-            <tr key={f.path}>
-              <td>
-                <code>{f.path}</code>
-              </td>
-              <td>{f.kind !== 'added' && <del>{brief(f.before)}</del>}</td>
-              <td>{f.kind !== 'removed' && <ins>{brief(f.after)}</ins>}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {all.length > mostFields && (
-        <p className={cx(css.more, 'muted')}>{t('revisions.moreFields', { count: all.length - mostFields })}</p>
-      )}
-    </>
-  )
+function Read({ texts, children }: { texts: Texts; children: (texts: ChangedTexts) => ReactNode }) {
+  if (texts.data) return children(texts.data)
+  return texts.error ? <ErrorState error={texts.error} onRetry={() => void texts.refetch()} /> : <Waiting />
 }
 
-function Lines({ texts, name }: { texts: ChangedTexts; name: string }) {
-  const { t } = useI18n()
-  const { lines, exact } = useMemo(() => {
-    const found = diffLines(linesOf(texts.before), linesOf(texts.after))
-    return { lines: fold(found.lines), exact: found.exact }
-  }, [texts])
-  if (lines.every((l) => l.kind === 'gap')) return <p className={cx(css.pad, 'muted')}>{t('revisions.same')}</p>
-  const sign = { added: '+', removed: '−', same: ' ' }
-  const said = { added: t('revisions.added'), removed: t('revisions.removed'), same: '' }
+function Waiting() {
   return (
-    <>
-      {!exact && <p className={cx(css.pad, 'muted')}>{t('revisions.manyLines')}</p>}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be within the keyboard's reach */}
-      {/* biome-ignore lint/a11y/useSemanticElements: it is no set of fields */}
-      <div className={css.diff} tabIndex={0} role="group" aria-label={t('revisions.diffOf', { name })}>
-        <ol>
-          {lines.map((l) =>
-            l.kind === 'gap' ? (
-              <li key={`gap ${lines.indexOf(l)}`} className={css.gap}>
-                {t('revisions.lines', { count: l.count })}
-              </li>
-            ) : (
-              <li key={`${l.before} ${l.after}`} className={cx(css.line, l.kind !== 'same' && css[l.kind])}>
-                <span className={css.no}>{l.before}</span>
-                <span className={css.no}>{l.after}</span>
-                <span aria-hidden>{sign[l.kind]}</span>
-                <span>
-                  {said[l.kind] && <span className="visually-hidden">{said[l.kind]} </span>}
-                  {l.text}
-                </span>
-              </li>
-            ),
-          )}
-        </ol>
-      </div>
-    </>
+    <div className={css.pad}>
+      <Skeleton height={72} />
+    </div>
   )
 }

@@ -1,11 +1,12 @@
-import { useParams } from '@tanstack/react-router'
+import { useParams, useRouterState } from '@tanstack/react-router'
 import { useState } from 'react'
 import { ApiError } from '../../api/client'
 import { useRead } from '../../api/query'
-import type { PublishNode, Revision as Rev } from '../../api/schema'
+import type { Change, PublishNode, Revision as Rev } from '../../api/schema'
 import { useI18n } from '../../i18n'
 import { useTitle } from '../../layout/title'
 import { useNow } from '../../now'
+import { PublishTicks } from '../../publish/PublishTicks'
 import { Button } from '../../ui/Button'
 import { SearchIcon } from '../../ui/icons'
 import { Link, LinkButton } from '../../ui/Link'
@@ -14,15 +15,18 @@ import { EmptyState, ErrorState, Skeleton } from '../../ui/States'
 import { NodeTicks, StatusPill } from '../../ui/Status'
 import { whole } from '../../url'
 import { ChangeCard } from './ChangeCard'
+import { Compare, rangeOf } from './Compare'
+import { RollBack } from './RollBack'
 import { authorText } from './words'
 
 /** Objects that are shown at first; each is read by itself. */
 const atOnce = 10
 
-/** One revision: who changed what, and which gateways have it. */
+/** One revision: who changed what, and which gateways have it; or what differs between two, as in `3..7`. */
 export default function Revision() {
   const { n = '' } = useParams({ strict: false }) as { n?: string }
-  return <RevisionPage number={n} />
+  const range = rangeOf(n)
+  return range ? <Compare {...range} /> : <RevisionPage number={n} />
 }
 
 /** The page of a revision by its number as the address has it. */
@@ -75,7 +79,7 @@ export function RevisionPage({ number: raw }: { number: string }) {
   )
 }
 
-/** The revisions beside this one; there is a newer one if the newest that was published is. */
+/** The revisions beside this one, and the ways from here to the newest and back. */
 function Neighbours({ n }: { n: number }) {
   const { t } = useI18n()
   const newest = useRead('GET /publishing').data?.revision ?? n
@@ -83,6 +87,8 @@ function Neighbours({ n }: { n: number }) {
     <Row>
       {n > 1 && <LinkButton to={`/revisions/${n - 1}`}>{t('revisions.older')}</LinkButton>}
       {n < newest && <LinkButton to={`/revisions/${n + 1}`}>{t('revisions.newer')}</LinkButton>}
+      {n < newest && <LinkButton to={`/revisions/${n}..${newest}`}>{t('revisions.compareNewest')}</LinkButton>}
+      <RollBack n={n} newest={newest} />
     </Row>
   )
 }
@@ -92,6 +98,13 @@ function Shown({ revision }: { revision: Rev }) {
   const { t, format } = i18n
   const now = useNow(10_000)
   const [shown, setShown] = useState(atOnce)
+  const n = revision.revision
+  const diff = useRead('GET /revisions/{a}/diff/{b}', { path: { a: n - 1, b: n } }, { staleTime: Number.POSITIVE_INFINITY })
+  const objects = diff.data?.to === n && diff.data.from === n - 1 ? diff.data.objects : undefined
+  const of = (c: Change) => {
+    if (!objects) return diff.error ? null : undefined
+    return objects.find((o) => o.kind === c.kind && o.id === c.id)?.differences ?? null
+  }
   return (
     <Stack>
       <Card>
@@ -103,9 +116,9 @@ function Shown({ revision }: { revision: Rev }) {
           ]}
         />
       </Card>
-      <Gateways n={revision.revision} />
+      <Gateways n={n} />
       {revision.changes.slice(0, shown).map((c) => (
-        <ChangeCard key={`${c.kind}/${c.id}`} n={revision.revision} change={c} />
+        <ChangeCard key={`${c.kind}/${c.id}`} n={n} change={c} differences={of(c)} />
       ))}
       {revision.changes.length > shown && (
         <Row>
@@ -120,6 +133,17 @@ function Shown({ revision }: { revision: Rev }) {
 
 /** Which gateways have confirmed the revision, while they do. */
 function Gateways({ n }: { n: number }) {
+  const { t } = useI18n()
+  const made = useRouterState({ select: (s) => (s.location.state as { made?: boolean }).made === true })
+  if (!made) return <Confirmed n={n} />
+  return (
+    <Card title={t('revisions.rolledBack', { n: String(n) })}>
+      <PublishTicks revision={n} />
+    </Card>
+  )
+}
+
+function Confirmed({ n }: { n: number }) {
   const { t } = useI18n()
   const { data, error, refetch } = useRead('GET /publishes/{revision}', { path: { revision: n } }, { live: true })
   const why = (x: PublishNode) => x.rejected?.map((r) => r.message).join(' ')

@@ -1,10 +1,12 @@
-import { useList } from '../../api/query'
+import { useEffect } from 'react'
+import { nothingAtAll, useList, useRead } from '../../api/query'
 import type { Change, Revision } from '../../api/schema'
 import { useI18n } from '../../i18n'
 import { useNow } from '../../now'
 import { useSession } from '../../session'
 import { Button } from '../../ui/Button'
 import { type Column, DataTable } from '../../ui/DataTable'
+import { FilterBar } from '../../ui/FilterBar'
 import { HistoryIcon } from '../../ui/icons'
 import { Link, LinkButton } from '../../ui/Link'
 import { Card, PageHeader } from '../../ui/Page'
@@ -40,11 +42,19 @@ export default function Revisions() {
   const { t, format } = i18n
   const { can } = useSession()
   const now = useNow(10_000)
-  const [url, setUrl] = useUrl({ kind: oneOf('api', 'policy'), id: text })
+  const [url, setUrl] = useUrl({ kind: oneOf('api', 'policy'), id: text, q: text })
   const one = url.kind && url.id ? { kind: url.kind, id: url.id } : undefined
-  const list = useList('GET /revisions', one, { live: true })
+  const q = one ? '' : url.q.trim()
+  const list = useList('GET /revisions', one ?? (q ? { q } : undefined), { live: true })
+  const newest = useRead('GET /publishing').data?.revision ?? 0
+  // A page of a search may have nothing while older ones do.
+  const { items, more, loadingMore, error, stale, loadMore } = list
+  const goOn = q !== '' && items.length === 0 && more && !loadingMore && !error && !stale
+  useEffect(() => {
+    if (goOn) loadMore()
+  }, [goOn, loadMore])
   const called = one && list.items[0]?.changes.find((c) => c.kind === one.kind && c.id === one.id)?.name
-  const clear = () => setUrl({ kind: undefined, id: '' })
+  const clear = () => setUrl({ kind: undefined, id: '', q: '' })
   const columns: Column<Revision>[] = [
     {
       id: 'number',
@@ -80,8 +90,20 @@ export default function Revisions() {
   ]
   return (
     <>
-      <PageHeader title={t('revisions.title')} sub={t('revisions.sub')} />
+      <PageHeader
+        title={t('titles.revisions')}
+        sub={t('revisions.sub')}
+        actions={newest > 1 && <LinkButton to={`/revisions/${newest - 1}..${newest}`}>{t('revisions.compareTwo')}</LinkButton>}
+      />
       <Card flush>
+        {!one && !nothingAtAll(list, q !== '') && (
+          <FilterBar
+            placeholder={t('revisions.search')}
+            q={url.q}
+            onSearch={(next) => setUrl({ q: next })}
+            total={list.loading || list.error || !list.totalExact ? undefined : list.total}
+          />
+        )}
         {one && (
           <div className={css.only}>
             <span>{t(one.kind === 'api' ? 'revisions.onlyApi' : 'revisions.onlyPolicy', { name: called ?? one.id })}</span>
@@ -91,12 +113,12 @@ export default function Revisions() {
           </div>
         )}
         <DataTable
-          label={t('revisions.title')}
+          label={t('titles.revisions')}
           columns={columns}
-          list={list}
+          list={goOn || (q !== '' && items.length === 0 && loadingMore) ? { ...list, loading: true } : list}
           keyOf={(r) => String(r.revision)}
           hrefOf={(r) => `/revisions/${r.revision}`}
-          filtered={Boolean(one)}
+          filtered={Boolean(one) || q !== ''}
           onClear={clear}
           empty={
             <EmptyState

@@ -7,12 +7,12 @@ export function objectPath(kind: Kind, id: string): string | undefined {
 }
 
 /** What the object of a change is called where several kinds stand together: its name then, where it is known. */
-export function objectName(c: Change, { t }: I18n): string {
+export function objectName(c: Pick<Change, 'kind' | 'id' | 'name'>, { t }: I18n): string {
   return t(c.kind === 'api' ? 'revisions.theApi' : 'revisions.thePolicy', { name: c.name ?? c.id })
 }
 
 /** What a change did, in one sentence. */
-export function changeText(c: Change, i18n: I18n): string {
+export function changeText(c: Omit<Change, 'org'>, i18n: I18n): string {
   const name = objectName(c, i18n)
   if (!c.before) return i18n.t('revisions.created', { name })
   return i18n.t(c.after ? 'revisions.updated' : 'revisions.deleted', { name })

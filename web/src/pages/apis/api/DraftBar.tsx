@@ -1,7 +1,9 @@
+import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { ApiError } from '../../../api/client'
 import { explainProblem } from '../../../api/errors'
 import type { Problem } from '../../../api/schema'
+import { Changes } from '../../../changes/Changes'
 import { type Merge, pointer } from '../../../form/json/change'
 import { pretty } from '../../../form/json/text'
 import { useI18n } from '../../../i18n'
@@ -11,7 +13,7 @@ import { RadioCards } from '../../../ui/Choice'
 import { CodeBlock } from '../../../ui/Code'
 import { ConfirmByName, Dialog } from '../../../ui/Overlay'
 import { Row, Stack } from '../../../ui/Page'
-import { ErrorNotice, Notice } from '../../../ui/States'
+import { ErrorNotice, Notice, Skeleton } from '../../../ui/States'
 import { useShortcuts } from '../../../ui/shortcuts'
 import { Tabs } from '../../../ui/Tabs'
 import { TextInput } from '../../../ui/TextInput'
@@ -216,7 +218,15 @@ function Review({
   const [note, setNote] = useState('')
   const send = () => void onPublish(note.trim())
   useShortcuts(open && !busy ? { 'mod+Enter': send } : {})
+  const trial = useQuery({
+    queryKey: ['review', draft.base.etag, draft.text],
+    queryFn: ({ signal }) => draft.trial(signal),
+    enabled: open && draft.dirty && !draft.fault,
+    gcTime: 0,
+    retry: false,
+  })
   if (!open) return null
+  const differences = trial.data?.plan[0]?.differences
   const { method, body } = draft.request()
   const warnings = draft.problems.filter((p) => p.severity === 'warning')
   return (
@@ -243,11 +253,15 @@ function Review({
             current={tab}
             onChange={setTab}
             tabs={[
-              { id: 'changes', label: t('api.reviewChanges'), count: draft.changes.length },
+              { id: 'changes', label: t('api.reviewChanges'), count: differences?.length ?? draft.changes.length },
               { id: 'json', label: t('api.reviewJson') },
             ]}
           >
-            {tab === 'changes' ? (
+            {tab === 'changes' && trial.isPending ? (
+              <Skeleton height={24 * Math.max(1, draft.changes.length)} />
+            ) : tab === 'changes' && differences ? (
+              <Changes differences={differences} />
+            ) : tab === 'changes' ? (
               <ul className={css.sentences}>
                 {draft.changes.length === 0 && <li>{t('api.spelling')}</li>}
                 {draft.changes.map((c) => (

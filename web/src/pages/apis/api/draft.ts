@@ -82,6 +82,8 @@ export interface Draft {
   /** Takes the newer version as the base, with one's own changes on top; `mine` are pointers of conflicts. */
   adopt: (newer: Version, merge: Merge, mine: ReadonlySet<string>) => void
   request: () => Save
+  /** Asks what publishing would change, without doing it. */
+  trial: (signal: AbortSignal) => Promise<APIWritten>
   /** Publishes; what the server answers with becomes the base. */
   publish: (note: string) => Promise<APIWritten>
 }
@@ -184,6 +186,11 @@ export function useDraft(id: string, stored: Version): Draft {
       setProblems([])
     },
     request: () => saveOf(base, text, value, byHand),
+    trial: async (signal) => {
+      const { method, body } = saveOf(base, text, value, byHand)
+      const input = { path: { id }, query: { dry_run: '1' as const }, body: new JsonText(body), ifMatch: base.etag, signal }
+      return (await exchange(`${method} /apis/{id}`, input)).data
+    },
     publish: async (note) => {
       const { method, body } = saveOf(base, text, value, byHand)
       const answer = await exchange(`${method} /apis/{id}`, {

@@ -1,9 +1,9 @@
 import { act, screen, waitFor } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { beforeEach, expect, test } from 'vitest'
-import { loadLanguage } from '../../../i18n'
 import { setPrefs } from '../../../prefs'
 import { answer, show } from '../../../testing/render'
+import { allTexts } from '../../../testing/texts'
 import CreateApi from './Create'
 import { definitionOf, loadDraft, noFields, pathFrom, same } from './draft'
 
@@ -89,7 +89,7 @@ test('what a form finds fault with is said in the language that is chosen afterw
   await show(<CreateApi />)
   await send()
   expect(await screen.findByText('Give it a name.')).toBeTruthy()
-  await loadLanguage('ko')
+  await allTexts('ko')
   act(() => setPrefs({ language: 'ko' }))
   expect(await screen.findByText('이름을 입력하십시오.')).toBeTruthy()
   expect(screen.queryByText('Give it a name.')).toBeNull()

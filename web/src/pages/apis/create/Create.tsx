@@ -53,7 +53,7 @@ function Created({
   if (data) return <Result api={data} revision={revision ?? data.meta.revision} problems={problems} onAnother={onAnother} />
   return (
     <>
-      <PageHeader title={t('newApi.title')} />
+      <PageHeader title={t('titles.newApi')} />
       {error ? <ErrorState error={error} onRetry={() => void refetch()} /> : <Skeleton height={160} />}
     </>
   )

@@ -151,7 +151,7 @@ export function NewForm({ onCreated }: { onCreated: (id: string, revision: numbe
 
   return (
     <>
-      <PageHeader title={t('newApi.title')} />
+      <PageHeader title={t('titles.newApi')} />
       <div className={css.columns}>
         <form ref={form} onSubmit={submit} noValidate>
           <Card>

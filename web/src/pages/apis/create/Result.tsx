@@ -163,7 +163,7 @@ function TestKey({ api, made, onMade }: { api: API; made: KeyWritten | null; onM
   return (
     <div className={css.secret}>
       {lost ? (
-        <Notice tone="warn" action={<Link to="/keys">{t('keys.title')}</Link>}>
+        <Notice tone="warn" action={<Link to="/keys">{t('titles.keys')}</Link>}>
           {t('newApi.keyLost')} <span className="muted">{explain(error, i18n)}</span>
         </Notice>
       ) : (
