@@ -42,7 +42,7 @@ export default function Revisions() {
   const { t, format } = i18n
   const { can } = useSession()
   const now = useNow(10_000)
-  const [url, setUrl] = useUrl({ kind: oneOf('api', 'policy'), id: text, q: text })
+  const [url, setUrl] = useUrl({ kind: oneOf('api', 'policy', 'certificate', 'secret', 'document'), id: text, q: text })
   const one = url.kind && url.id ? { kind: url.kind, id: url.id } : undefined
   const q = one ? '' : url.q.trim()
   const list = useList('GET /revisions', one ?? (q ? { q } : undefined), { live: true })

@@ -8,7 +8,7 @@ export function writePermission(kind: Kind): Permission {
 
 /** Whether somebody may change objects of any kind that a revision has. */
 export function mayChange(can: (p: Permission) => boolean): boolean {
-  return can('apis:write') || can('policies:write')
+  return (['apis', 'policies', 'certificates', 'secrets', 'documents'] as const).some((kind) => can(`${kind}:write`))
 }
 
 /** Puts problems to the objects that they are about: they name it, or its place in the set. */

@@ -1,14 +1,22 @@
 import type { Author, Change, Kind } from '../../api/schema'
 import type { I18n } from '../../i18n'
 
-/** The page of an object; policies have none yet. */
+const named = {
+  api: 'revisions.theApi',
+  policy: 'revisions.thePolicy',
+  certificate: 'revisions.theCertificate',
+  secret: 'revisions.theSecret',
+  document: 'revisions.theDocument',
+} as const satisfies Record<Kind, string>
+
+/** The page of an object; the other kinds have none yet. */
 export function objectPath(kind: Kind, id: string): string | undefined {
   return kind === 'api' ? `/apis/${encodeURIComponent(id)}` : undefined
 }
 
 /** What the object of a change is called where several kinds stand together: its name then, where it is known. */
 export function objectName(c: Pick<Change, 'kind' | 'id' | 'name'>, { t }: I18n): string {
-  return t(c.kind === 'api' ? 'revisions.theApi' : 'revisions.thePolicy', { name: c.name ?? c.id })
+  return t(named[c.kind], { name: c.name ?? c.id })
 }
 
 /** What a change did, in one sentence. */
