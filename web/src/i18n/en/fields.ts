@@ -37,6 +37,8 @@ export const fields = {
   'listen.encodedSlash=keep': 'Forward as it is',
   'listen.redirectHttp': 'Redirect http to https',
   'listen.redirectHttp?': 'Callers who did not come by https get 308 to the same address there, before authentication.',
+  'listen.certificates': 'Certificates',
+  'listen.certificates?': 'Ids of certificates that its domains need. Enter or a comma adds one.',
   upstream: 'Upstream',
   'upstream.targets': 'Targets',
   'upstream.targets?': 'Servers that are called in turn, by weight.',

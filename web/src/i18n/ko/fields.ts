@@ -36,6 +36,8 @@ export const fields: Translation<typeof en> = {
   'listen.encodedSlash=keep': '그대로 전달',
   'listen.redirectHttp': 'http를 https로 리디렉션',
   'listen.redirectHttp?': 'https로 들어오지 않은 호출자는 인증 전에 같은 주소의 https로 308 응답을 받습니다.',
+  'listen.certificates': '인증서',
+  'listen.certificates?': '도메인에 필요한 인증서의 ID입니다. Enter 또는 쉼표로 추가합니다.',
   upstream: '업스트림',
   'upstream.targets': '대상 서버',
   'upstream.targets?': '가중치에 따라 차례로 호출되는 서버입니다.',
