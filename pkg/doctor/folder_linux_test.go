@@ -8,21 +8,23 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sluice-gateway/sluice/pkg/trust"
 )
 
-// asNobody runs f with the rights of a user who owns nothing. Root has to give its own
-// up for that; the thread that did ends with its goroutine.
-func asNobody(t *testing.T, f func()) {
+// bound runs f with the modes of files binding also for root, who has to give up the
+// right to pass over them; the thread that did ends with its goroutine.
+func bound(t *testing.T, f func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		f() // no root: modes bind
+		f()
 		return
 	}
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		err := syscall.Setfsuid(65534)
+		err := giveUp(unix.CAP_DAC_OVERRIDE, unix.CAP_DAC_READ_SEARCH)
 		if err == nil {
 			f()
 		}
@@ -33,12 +35,22 @@ func asNobody(t *testing.T, f func()) {
 	}
 }
 
+// giveUp takes capabilities from the calling thread.
+func giveUp(capabilities ...int) error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	if err := unix.Capget(&head, &sets[0]); err != nil {
+		return err
+	}
+	for _, c := range capabilities {
+		sets[c/32].Effective &^= 1 << (c % 32)
+	}
+	return unix.Capset(&head, &sets[0])
+}
+
 func TestFolders(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	for _, above := range []string{filepath.Dir(dir), filepath.Dir(filepath.Dir(dir))} {
-		must(t, os.Chmod(above, 0o755))
-	}
 	folder := Folder{Name: "data", Setting: "data", Path: dir, Others: 0o077}
 	want(t, folder.look(), OK, dir+" (data) is not there yet")
 	if _, err := os.Lstat(dir); err == nil {
@@ -61,7 +73,7 @@ func TestFolders(t *testing.T) {
 	want(t, folder.look(), Warn, "mode 0775", "chmod 755 "+dir)
 
 	must(t, os.Chmod(dir, 0o500))
-	asNobody(t, func() { want(t, folder.look(), Fail, "cannot be written to: permission denied", "chown") })
+	bound(t, func() { want(t, folder.look(), Fail, "cannot be written to: permission denied", "chown") })
 	must(t, os.Chmod(dir, 0o700))
 
 	left, err := os.ReadDir(dir)
@@ -78,7 +90,7 @@ func TestFolders(t *testing.T) {
 	must(t, os.Mkdir(closed, 0o555))
 	must(t, os.Chmod(dir, 0o755))
 	folder.Path = filepath.Join(closed, "new")
-	asNobody(t, func() { want(t, folder.look(), Fail, "cannot be made in", "install -d -m 700") })
+	bound(t, func() { want(t, folder.look(), Fail, "cannot be made in", "install -d -m 700") })
 }
 
 func must(t *testing.T, err error) {
@@ -92,7 +104,7 @@ func TestKeyFiles(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	look := func(load func(string) (*trust.Keys, error)) Finding { return run(t, NewKeys(dir, load).Check()) }
-	want(t, look(trust.LoadNode), Fail, "signing.pub is missing", "copy signing.pub")
+	want(t, look(trust.LoadNode), Fail, "signing.pub is missing", "sluice-dashboard node-token")
 	want(t, look(trust.LoadDashboard), Fail, "signing.pub is missing", "sluice-dashboard init")
 	keys, err := trust.Generate()
 	must(t, err)

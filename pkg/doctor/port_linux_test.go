@@ -105,7 +105,7 @@ func TestPorts(t *testing.T) {
 	want(t, look("192.0.2.1:8080")[0], Fail, "no address 192.0.2.1:8080", "to :8080")
 	want(t, look("no-such-host.invalid:1")[0], Fail, "cannot be taken")
 	if nobodyMayBindLow() {
-		asNobody(t, func() { want(t, look("127.0.0.1:81")[0], Fail, "may not be taken", "CAP_NET_BIND_SERVICE") })
+		bound(t, func() { want(t, look("127.0.0.1:81")[0], Fail, "may not be taken", "CAP_NET_BIND_SERVICE") })
 	}
 }
 
