@@ -62,12 +62,10 @@ func (l *callers) more(t *testing.T, n int64) {
 
 func (l *callers) end(t *testing.T) {
 	t.Helper()
+	testenv.Eventually(t, 20*time.Second, func() bool { return l.calls.Load() >= 50 }) // fewer tell nothing
 	l.stop()
 	l.work.Wait()
 	t.Logf("%d calls", l.calls.Load())
-	if l.calls.Load() < 50 {
-		t.Error("too few to tell anything")
-	}
 	if len(l.errs) > 0 {
 		t.Errorf("%d of %d failed, the first with: %v", len(l.errs), l.calls.Load(), l.errs[0])
 	}
