@@ -11,6 +11,9 @@ func ParseResponse(b []byte, p *message.Response, f *Framing, lim *Limits) (n, m
 	if bad != nil || next == 0 {
 		return 0, 0, bad
 	}
+	if len(l) > lim.Line { // as where it comes in pieces
+		return 0, 0, lim.lineTooLong()
+	}
 	// HTTP-version SP status-code SP [reason]; a missing second SP is forgiven, as
 	// it changes nothing (RFC 9112, 4).
 	if len(l) < 12 || string(l[:7]) != "HTTP/1." || l[8] != ' ' || l[7] != '0' && l[7] != '1' ||
