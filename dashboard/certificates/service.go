@@ -4,7 +4,6 @@
 package certificates
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -25,12 +24,13 @@ type Service struct{ *objects.Collection }
 
 // New makes the service. now is the time that certificates are checked at.
 func New(e *publish.Engine, views publish.Views, box *sealing.Box, now func() time.Time) *Service {
-	return &Service{objects.New(e, views, publish.KindCertificate, rules{box, now})}
+	return &Service{objects.New(e, views, publish.KindCertificate, rules{box: box, now: now})}
 }
 
 type rules struct {
-	box *sealing.Box
-	now func() time.Time
+	objects.Apart // several may have one name: gateways show the best
+	box           *sealing.Box
+	now           func() time.Time
 }
 
 var (
@@ -66,15 +66,6 @@ func (r rules) Prepare(org, id string, stored, text []byte) ([]byte, []fault.Pro
 	}
 	return settled.Text, append(problems, fault.Problem{Code: material.CodeChain, Path: "/chain", Severity: fault.Error, Message: "the chain cannot be put into the text"})
 }
-
-// Judge: certificates may share names; gateways show the best.
-func (r rules) Judge(*publish.State, string, objects.Document) []fault.Problem { return nil }
-
-// Consult has nobody to ask.
-func (r rules) Consult(context.Context, string, objects.Document) []fault.Problem { return nil }
-
-// Release has no reason beside those of Hold.
-func (r rules) Release(context.Context, string, string) ([]fault.Problem, error) { return nil, nil }
 
 // Hold keeps certificates that APIs of a state name: gateways would refuse the APIs.
 func (r rules) Hold(s *publish.State, org, id string) []fault.Problem {

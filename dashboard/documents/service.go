@@ -2,8 +2,6 @@
 package documents
 
 import (
-	"context"
-
 	"github.com/sluice-gateway/sluice/dashboard/objects"
 	"github.com/sluice-gateway/sluice/dashboard/publish"
 	"github.com/sluice-gateway/sluice/pkg/apidef/material"
@@ -19,7 +17,7 @@ func New(e *publish.Engine, views publish.Views) *Service {
 	return &Service{objects.New(e, views, publish.KindDocument, rules{})}
 }
 
-type rules struct{}
+type rules struct{ objects.Apart }
 
 func (rules) Read(text []byte) (any, []fault.Problem) {
 	d, problems := material.DecodeDocument(text)
@@ -28,12 +26,3 @@ func (rules) Read(text []byte) (any, []fault.Problem) {
 	}
 	return d, append(problems, material.ValidateDocument(d)...)
 }
-
-// Judge: documents share nothing with other objects.
-func (rules) Judge(*publish.State, string, objects.Document) []fault.Problem { return nil }
-
-// Consult has nobody to ask.
-func (rules) Consult(context.Context, string, objects.Document) []fault.Problem { return nil }
-
-// Release lets any document go: nothing reads them yet.
-func (rules) Release(context.Context, string, string) ([]fault.Problem, error) { return nil, nil }

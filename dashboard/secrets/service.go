@@ -4,7 +4,6 @@
 package secrets
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/sluice-gateway/sluice/dashboard/objects"
@@ -23,10 +22,11 @@ type Service struct{ *objects.Collection }
 
 // New makes the service.
 func New(e *publish.Engine, views publish.Views, box *sealing.Box) *Service {
-	return &Service{objects.New(e, views, publish.KindSecret, rules{box})}
+	return &Service{objects.New(e, views, publish.KindSecret, rules{box: box})}
 }
 
 type rules struct {
+	objects.Apart
 	box *sealing.Box
 }
 
@@ -53,15 +53,6 @@ func (r rules) Prepare(org, id string, stored, text []byte) ([]byte, []fault.Pro
 	}
 	return settled.Text, problems
 }
-
-// Judge: secrets share nothing with other objects.
-func (r rules) Judge(*publish.State, string, objects.Document) []fault.Problem { return nil }
-
-// Consult has nobody to ask.
-func (r rules) Consult(context.Context, string, objects.Document) []fault.Problem { return nil }
-
-// Release has no reason beside those of Hold.
-func (r rules) Release(context.Context, string, string) ([]fault.Problem, error) { return nil, nil }
 
 // Hold keeps secrets that APIs of a state name: gateways would refuse the APIs.
 func (r rules) Hold(s *publish.State, org, id string) []fault.Problem {

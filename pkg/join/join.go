@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/pkg/bus"
+	"github.com/sluice-gateway/sluice/pkg/config"
 	"github.com/sluice-gateway/sluice/pkg/fault"
 	"github.com/sluice-gateway/sluice/pkg/redisdb"
 	"github.com/sluice-gateway/sluice/pkg/trust"
@@ -45,6 +46,24 @@ type Options struct {
 	Open func(redisdb.Config) (Desk, error)
 	// Out is told what was done.
 	Out io.Writer
+}
+
+// Configured returns o with what all services find the same way in their settings:
+// File and Overlay. redis is where a service's configuration has Redis, and
+// settings is what it was loaded with. The error names what cannot be read.
+func Configured[C any](o Options, defaults func() C, redis func(*C) *redisdb.Config, settings config.Options) (Options, error) {
+	file, err := config.File(defaults(), settings)
+	if err != nil {
+		return o, err
+	}
+	o.File = file
+	o.Overlay = func(r redisdb.Config) (redisdb.Config, error) {
+		d := defaults()
+		*redis(&d) = r
+		c, _, err := config.Load(d, settings)
+		return *redis(&c), err
+	}
+	return o, nil
 }
 
 // Flags takes --force out of the arguments of a command join; other commands'
